@@ -1,0 +1,58 @@
+using System.Runtime.Intrinsics;
+
+namespace WarpDecode.Formats;
+
+/// <summary>
+/// The contract of a weight format: a block is a plain unmanaged struct laid out as in the file, so that kernels can be
+/// generic over it. A new format is one new file in <c>Blocks/</c> and one row in the kernels' <c>Dispatch</c>.
+/// </summary>
+/// <typeparam name="TSelf">The block struct itself.</typeparam>
+internal interface IBlockFormat<TSelf>
+    where TSelf : unmanaged, IBlockFormat<TSelf>
+{
+    /// <summary>The type in a file.</summary>
+    static abstract WeightType Type { get; }
+
+    /// <summary>Weights in one block.</summary>
+    static abstract int Values { get; }
+
+    /// <summary>Weight <paramref name="i"/> of a block: the definition, in scalar arithmetic, that every fast path is checked against.</summary>
+    static abstract float At(ref TSelf block, int i);
+}
+
+/// <summary>
+/// A format whose weights are small integers under scales: weight = scale · integer + offset, with one scale (and offset) for
+/// each group of <see cref="Group"/> consecutive weights. All quantized formats of GGML are of this form, table-driven ones too.
+/// Vector kernels need no more than the two methods here, at any vector width.
+/// </summary>
+/// <typeparam name="TSelf">The block struct itself.</typeparam>
+internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
+    where TSelf : unmanaged, IQuantFormat<TSelf>
+{
+    /// <summary>Weights that share a scale: 16 or 32.</summary>
+    static abstract int Group { get; }
+
+    /// <summary>Whether groups have an offset that is not always 0.</summary>
+    static abstract bool HasOffset { get; }
+
+    /// <summary>Writes the scale of each group of the block and, if the format has them, the offsets.</summary>
+    static abstract void Scales(TSelf* block, float* scales, float* offsets);
+
+    /// <summary>The integers of weights 16·<paramref name="sixteenth"/> … +15 of the block.</summary>
+    static abstract Vector128<sbyte> Load16(TSelf* block, int sixteenth);
+}
+
+/// <summary>A format of plain floating-point numbers, one a block, widened to FP32 without a scale.</summary>
+/// <typeparam name="TSelf">The number's struct itself.</typeparam>
+internal unsafe interface IFloatFormat<TSelf> : IBlockFormat<TSelf>
+    where TSelf : unmanaged, IFloatFormat<TSelf>
+{
+    /// <summary>Numbers <c>at[0…3]</c> as FP32.</summary>
+    static abstract Vector128<float> Load4(TSelf* at);
+
+    /// <summary>Numbers <c>at[0…7]</c> as FP32.</summary>
+    static abstract Vector256<float> Load8(TSelf* at);
+
+    /// <summary>Numbers <c>at[0…15]</c> as FP32.</summary>
+    static abstract Vector512<float> Load16(TSelf* at);
+}

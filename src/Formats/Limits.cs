@@ -1,0 +1,36 @@
+namespace WarpDecode.Formats;
+
+/// <summary>
+/// Upper bounds on what a header may declare. Real files stay far below them; a file above one is broken or hostile.
+/// Every count is also checked against the bytes that remain, so that no header makes the reader allocate more than
+/// a small multiple of the file's own size.
+/// </summary>
+internal static class Limits
+{
+    /// <summary>Metadata entries in one file (real models have about 50).</summary>
+    public const ulong MetadataEntries = 1 << 16;
+
+    /// <summary>Tensors in one file (a 61-layer model with stacked experts has about 1,100).</summary>
+    public const ulong Tensors = 1 << 20;
+
+    /// <summary>Bytes of a metadata key (the GGUF specification's own limit).</summary>
+    public const ulong KeyBytes = (1 << 16) - 1;
+
+    /// <summary>Bytes of a tensor's name (ggml itself allows 64).</summary>
+    public const ulong TensorNameBytes = 256;
+
+    /// <summary>Bytes of one metadata string (chat templates reach tens of kilobytes).</summary>
+    public const ulong StringBytes = 64 << 20;
+
+    /// <summary>Elements of one metadata array (vocabularies reach about 300,000 entries).</summary>
+    public const ulong ArrayElements = 1 << 26;
+
+    /// <summary>Depth of arrays within arrays.</summary>
+    public const int ArrayDepth = 4;
+
+    /// <summary>Dimensions of a tensor (ggml's own limit).</summary>
+    public const uint Dimensions = 4;
+
+    /// <summary>Largest alignment of tensor data, in bytes (the usual one is 32).</summary>
+    public const uint Alignment = 1 << 16;
+}

@@ -1,0 +1,46 @@
+namespace WarpDecode.Formats;
+
+/// <summary>
+/// A model on disk: its metadata and its tensors, mapped and checked, not yet given a meaning.
+/// Thread-safe for reading; disposing it invalidates every <see cref="TensorView"/>.
+/// </summary>
+public abstract class ModelFile : IDisposable
+{
+    private protected ModelFile(string path) => Path = path;
+
+    /// <summary>Path as given to <see cref="Open"/>.</summary>
+    public string Path { get; }
+
+    /// <summary>Format and version in words, for example <c>GGUF v3</c>.</summary>
+    public abstract string Format { get; }
+
+    /// <summary>Bytes on disk.</summary>
+    public abstract long Length { get; }
+
+    /// <summary>Metadata by key.</summary>
+    public abstract Metadata Metadata { get; }
+
+    /// <summary>Tensors in the file's own order.</summary>
+    public abstract IReadOnlyList<TensorView> Tensors { get; }
+
+    /// <summary>The tensor of that name, or null.</summary>
+    public abstract TensorView? Find(string name);
+
+    /// <summary>Maps and checks a model file.</summary>
+    /// <param name="path">Path of a GGUF file (version 2 or 3, little-endian).</param>
+    /// <exception cref="ModelFileException">The file cannot be read as a model; the message says where and why.</exception>
+    public static ModelFile Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return new Gguf(path);
+    }
+
+    /// <summary>Unmaps the file.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    private protected abstract void Dispose(bool disposing);
+}

@@ -1,0 +1,50 @@
+namespace WarpDecode.Formats;
+
+/// <summary>
+/// One tensor where it lies in a mapped file. Nothing is copied: <see cref="Data"/> points into the map and is valid
+/// until the <see cref="ModelFile"/> is disposed.
+/// </summary>
+public sealed unsafe class TensorView
+{
+    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data)
+    {
+        Name = name;
+        Type = type;
+        Shape = shape;
+        Offset = offset;
+        Bytes = bytes;
+        Data = data;
+    }
+
+    /// <summary>Name in the file, for example <c>blk.0.ffn_gate_exps.weight</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>How the weights are stored.</summary>
+    public WeightType Type { get; }
+
+    /// <summary>Sizes, outermost first (rows × columns), the last one contiguous: experts are [E, F, H].</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    /// <summary>Byte offset of the first weight from the start of the file.</summary>
+    public long Offset { get; }
+
+    /// <summary>Bytes that the tensor takes.</summary>
+    public long Bytes { get; }
+
+    /// <summary>Address of the first byte in the memory map.</summary>
+    public byte* Data { get; }
+
+    /// <summary>Number of weights.</summary>
+    public long Count
+    {
+        get
+        {
+            var count = 1L;
+            foreach (var size in Shape) count *= size;
+            return count;
+        }
+    }
+
+    /// <summary>Name, type and shape for error messages: <c>blk.0.attn_q.weight Q8_0 [256, 256]</c>.</summary>
+    public override string ToString() => $"{Name} {Type} [{string.Join(", ", Shape)}]";
+}
