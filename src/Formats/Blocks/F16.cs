@@ -23,6 +23,13 @@ internal unsafe struct F16 : IFloatFormat<F16>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ToSingle(ushort bits) => (float)BitConverter.UInt16BitsToHalf(bits);
 
+    /// <summary>
+    /// A finite half as FP32 in three instructions and no call, for inner loops: the runtime's own conversion is a call that
+    /// spills every vector register around it. Infinities and NaN, which no scale should be, come out as numbers above 65504.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FiniteToSingle(ushort bits) => BitConverter.Int32BitsToSingle(((short)bits << 13) & FieldMask) * BiasScale;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load4(F16* at)
     {

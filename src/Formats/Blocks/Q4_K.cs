@@ -58,8 +58,8 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
         var w2 = *(uint*)(block->ScaleBits + 8);
         var s = (w0 & 0x3F3F3F3F) | ((ulong)((w2 & 0x0F0F0F0F) | ((w0 >> 2) & 0x30303030)) << 32);
         var m = (w1 & 0x3F3F3F3F) | ((ulong)(((w2 >> 4) & 0x0F0F0F0F) | ((w1 >> 2) & 0x30303030)) << 32);
-        Widen(s, F16.ToSingle(block->D)).Store(scales);
-        Widen(m, -F16.ToSingle(block->DMin)).Store(offsets);
+        Widen(s, F16.FiniteToSingle(block->D)).Store(scales);
+        Widen(m, -F16.FiniteToSingle(block->DMin)).Store(offsets);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

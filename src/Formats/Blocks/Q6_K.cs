@@ -44,7 +44,7 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
     public static void Scales(Q6_K* block, float* scales, float* offsets)
     {
         var (lower, upper) = Vector128.Widen(Vector128.Load(block->S));
-        var d = F16.ToSingle(block->D);
+        var d = F16.FiniteToSingle(block->D);
         var (a, b) = Vector128.Widen(lower);
         var (e, f) = Vector128.Widen(upper);
         (Vector128.ConvertToSingle(a) * d).Store(scales);

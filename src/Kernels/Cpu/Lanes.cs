@@ -1,0 +1,239 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using WarpDecode.Formats;
+
+namespace WarpDecode.Kernels.Cpu;
+
+/// <summary>How sixteen FP32 lanes are held.</summary>
+internal enum LaneWidth
+{
+    /// <summary>One 512-bit register.</summary>
+    Avx512,
+
+    /// <summary>Two 256-bit registers, FMA.</summary>
+    Avx2,
+
+    /// <summary>Four 128-bit registers, Arm's FMA.</summary>
+    Neon,
+
+    /// <summary>Four <see cref="Vector128{T}"/>: whatever the runtime makes of them.</summary>
+    Portable,
+}
+
+/// <summary>
+/// Sixteen FP32 lanes, whatever registers hold them. Kernels are written once over this contract; since every width does the
+/// same operations on the same sixteen lanes, and <see cref="Sum"/> adds in the same order, machines with fused multiply-add
+/// agree bit for bit, whatever their vector width.
+/// </summary>
+/// <typeparam name="F">The registers.</typeparam>
+internal unsafe interface ILanes<F>
+    where F : struct
+{
+    static abstract F Zero { get; }
+
+    static abstract F Load(float* at);
+
+    static abstract F Load<TFloat>(TFloat* at)
+        where TFloat : unmanaged, IFloatFormat<TFloat>;
+
+    static abstract void Store(F value, float* to);
+
+    /// <summary>Sixteen signed bytes as FP32.</summary>
+    static abstract F Widen(Vector128<sbyte> integers);
+
+    static abstract F Broadcast(float value);
+
+    static abstract F Add(F a, F b);
+
+    static abstract F Multiply(F a, F b);
+
+    /// <summary>a · b + c, rounded once where the machine has fused multiply-add.</summary>
+    static abstract F MultiplyAdd(F a, F b, F c);
+
+    /// <summary>Sum of the lanes: halves added to halves, 16 → 8 → 4 → 2 → 1.</summary>
+    static abstract float Sum(F value);
+}
+
+/// <summary>Helpers shared by the widths.</summary>
+internal static class Lanes
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector128<float> v)
+    {
+        var pair = v + Vector128.Shuffle(v, Vector128.Create(2, 3, 0, 1));
+        return pair[0] + pair[1];
+    }
+}
+
+/// <summary>Sixteen lanes in one 512-bit register.</summary>
+internal unsafe struct Lanes512 : ILanes<Vector512<float>>
+{
+    public static Vector512<float> Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512<float>.Zero;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(float* at) => Vector512.Load(at);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load<TFloat>(TFloat* at)
+        where TFloat : unmanaged, IFloatFormat<TFloat> => TFloat.Load16(at);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Vector512<float> value, float* to) => value.Store(to);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Widen(Vector128<sbyte> integers) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(integers));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Vector512<float> value)
+    {
+        var eight = value.GetLower() + value.GetUpper();
+        return Lanes.Sum(eight.GetLower() + eight.GetUpper());
+    }
+}
+
+/// <summary>Two 256-bit registers.</summary>
+internal readonly struct Pair256(Vector256<float> a, Vector256<float> b)
+{
+    public readonly Vector256<float> A = a;
+    public readonly Vector256<float> B = b;
+}
+
+/// <summary>Sixteen lanes in two 256-bit registers.</summary>
+internal unsafe struct Lanes256 : ILanes<Pair256>
+{
+    public static Pair256 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(Vector256<float>.Zero, Vector256<float>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Load(float* at) => new(Vector256.Load(at), Vector256.Load(at + 8));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Load<TFloat>(TFloat* at)
+        where TFloat : unmanaged, IFloatFormat<TFloat> => new(TFloat.Load8(at), TFloat.Load8(at + 8));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Pair256 value, float* to)
+    {
+        value.A.Store(to);
+        value.B.Store(to + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Widen(Vector128<sbyte> integers) => new(
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(integers)),
+        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Sse2.ShiftRightLogical128BitLane(integers, 8))));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Broadcast(float value)
+    {
+        var all = Vector256.Create(value);
+        return new(all, all);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Add(Pair256 a, Pair256 b) => new(a.A + b.A, a.B + b.B);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 Multiply(Pair256 a, Pair256 b) => new(a.A * b.A, a.B * b.B);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Pair256 MultiplyAdd(Pair256 a, Pair256 b, Pair256 c) =>
+        new(Vector256.FusedMultiplyAdd(a.A, b.A, c.A), Vector256.FusedMultiplyAdd(a.B, b.B, c.B));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Pair256 value)
+    {
+        var eight = value.A + value.B;
+        return Lanes.Sum(eight.GetLower() + eight.GetUpper());
+    }
+}
+
+/// <summary>Four 128-bit registers.</summary>
+internal readonly struct Quad128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+{
+    public readonly Vector128<float> A = a;
+    public readonly Vector128<float> B = b;
+    public readonly Vector128<float> C = c;
+    public readonly Vector128<float> D = d;
+}
+
+/// <summary>Sixteen lanes in four 128-bit registers: Arm's width, and the portable one.</summary>
+internal unsafe struct Lanes128 : ILanes<Quad128>
+{
+    public static Quad128 Zero
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => default;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Load(float* at) => new(Vector128.Load(at), Vector128.Load(at + 4), Vector128.Load(at + 8), Vector128.Load(at + 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Load<TFloat>(TFloat* at)
+        where TFloat : unmanaged, IFloatFormat<TFloat> =>
+        new(TFloat.Load4(at), TFloat.Load4(at + 4), TFloat.Load4(at + 8), TFloat.Load4(at + 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store(Quad128 value, float* to)
+    {
+        value.A.Store(to);
+        value.B.Store(to + 4);
+        value.C.Store(to + 8);
+        value.D.Store(to + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Widen(Vector128<sbyte> integers)
+    {
+        var (lower, upper) = Vector128.Widen(integers);
+        var (a, b) = Vector128.Widen(lower);
+        var (c, d) = Vector128.Widen(upper);
+        return new(Vector128.ConvertToSingle(a), Vector128.ConvertToSingle(b), Vector128.ConvertToSingle(c), Vector128.ConvertToSingle(d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Broadcast(float value)
+    {
+        var all = Vector128.Create(value);
+        return new(all, all, all, all);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Add(Quad128 a, Quad128 b) => new(a.A + b.A, a.B + b.B, a.C + b.C, a.D + b.D);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 Multiply(Quad128 a, Quad128 b) => new(a.A * b.A, a.B * b.B, a.C * b.C, a.D * b.D);
+
+    // The estimate is fused where the machine can fuse (Arm, x86 with FMA) and two roundings elsewhere, where a fused one
+    // would be computed in software.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Quad128 MultiplyAdd(Quad128 a, Quad128 b, Quad128 c) => new(
+        Vector128.MultiplyAddEstimate(a.A, b.A, c.A),
+        Vector128.MultiplyAddEstimate(a.B, b.B, c.B),
+        Vector128.MultiplyAddEstimate(a.C, b.C, c.C),
+        Vector128.MultiplyAddEstimate(a.D, b.D, c.D));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(Quad128 value) => Lanes.Sum((value.A + value.C) + (value.B + value.D));
+}

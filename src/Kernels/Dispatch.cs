@@ -1,0 +1,56 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using WarpDecode.Formats;
+using WarpDecode.Formats.Blocks;
+using WarpDecode.Kernels.Cpu;
+
+namespace WarpDecode.Kernels;
+
+/// <summary>From a weight type to its generic kernels: the only switch over types. A new format is one row here.</summary>
+internal static class Dispatch
+{
+    /// <summary>The vector width that row kernels use on this machine.</summary>
+    public static LaneWidth Width { get; } = Widest();
+
+    /// <summary>Row arithmetic for <paramref name="type"/> at the machine's vector width.</summary>
+    /// <exception cref="NotSupportedException">No block format for this type yet.</exception>
+    public static RowKernel Rows(WeightType type) => Rows(type, Width);
+
+    public static RowKernel Rows(WeightType type, LaneWidth width) => type switch
+    {
+        WeightType.F32 => Floats<F32>(width),
+        WeightType.F16 => Floats<F16>(width),
+        WeightType.BF16 => Floats<BF16>(width),
+        WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.Q4_K => Quants<Q4_K>(width),
+        WeightType.Q6_K => Quants<Q6_K>(width),
+        _ => throw new NotSupportedException($"weights of type {type} cannot be computed with yet"),
+    };
+
+    /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
+    public static bool Supports(WeightType type) =>
+        type is WeightType.F32 or WeightType.F16 or WeightType.BF16 or WeightType.Q8_0 or WeightType.Q4_K or WeightType.Q6_K;
+
+    private static LaneWidth Widest() =>
+        Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? LaneWidth.Avx512
+        : Avx2.IsSupported && Fma.IsSupported ? LaneWidth.Avx2
+        : AdvSimd.Arm64.IsSupported ? LaneWidth.Neon
+        : LaneWidth.Portable;
+
+    private static RowKernel Floats<TFloat>(LaneWidth width)
+        where TFloat : unmanaged, IFloatFormat<TFloat> => width switch
+        {
+            LaneWidth.Avx512 => new FloatRows<TFloat, Lanes512, Vector512<float>>(),
+            LaneWidth.Avx2 => new FloatRows<TFloat, Lanes256, Pair256>(),
+            _ => new FloatRows<TFloat, Lanes128, Quad128>(),
+        };
+
+    private static RowKernel Quants<TBlock>(LaneWidth width)
+        where TBlock : unmanaged, IQuantFormat<TBlock> => width switch
+        {
+            LaneWidth.Avx512 => new QuantRows<TBlock, Lanes512, Vector512<float>>(),
+            LaneWidth.Avx2 => new QuantRows<TBlock, Lanes256, Pair256>(),
+            _ => new QuantRows<TBlock, Lanes128, Quad128>(),
+        };
+}

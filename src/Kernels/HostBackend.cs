@@ -1,0 +1,51 @@
+using WarpDecode.Formats;
+
+namespace WarpDecode.Kernels;
+
+/// <summary>What the backends that compute in host memory share: weights stay in the memory map, tensors are plain arrays.</summary>
+internal abstract unsafe class HostBackend
+{
+    private readonly List<IDisposable> owned = [];
+
+    public Weight Load(TensorView view)
+    {
+        var shape = view.Shape;
+        if (shape.Count is not (2 or 3)) throw new NotSupportedException($"{view}: a weight has 2 dimensions, or 3 with experts");
+        var experts = shape.Count == 3 ? checked((int)shape[0]) : 1;
+        return new HostWeight(view, experts, checked((int)shape[^2]), checked((int)shape[^1]), Dispatch.Rows(view.Type));
+    }
+
+    public Tensor LoadVector(TensorView view)
+    {
+        var tensor = Own(new HostTensor(view.Count));
+        Dispatch.Rows(view.Type).Widen(view.Data, tensor.Data, checked((int)view.Count));
+        return tensor;
+    }
+
+    public Tensor Allocate(long length) => Own(new HostTensor(length));
+
+    public Routing AllocateRouting(int tokens, int topK, int experts) => Own(new HostRouting(tokens, topK, experts));
+
+    public KvCache AllocateKvCache(in KvShape shape) => Own(new HostKvCache(shape));
+
+    public void CopyPage(KvCache cache, int from, int to) => ((HostKvCache)cache).CopyPage(from, to);
+
+    public ReadOnlySpan<float> Read(Tensor tensor, long start, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + length, tensor.Length);
+        return new ReadOnlySpan<float>(HostTensor.Of(tensor) + start, length);
+    }
+
+    public virtual void Dispose()
+    {
+        foreach (var memory in owned) memory.Dispose();
+        owned.Clear();
+    }
+
+    protected T Own<T>(T memory)
+        where T : IDisposable
+    {
+        owned.Add(memory);
+        return memory;
+    }
+}

@@ -1,0 +1,140 @@
+using WarpDecode.Formats;
+
+namespace WarpDecode.Kernels;
+
+/// <summary>
+/// Where the forward pass runs. One method is one line of the forward pass, at the grain of one GPU launch, so that the same
+/// lines run on every backend. Shapes: T tokens of the step, H hidden, E experts, K topK, F expert intermediate size (ff).
+/// Tensors are row-major FP32; weights are stored rows × columns and multiply as W·x.
+/// <para>
+/// Every operation gives a token the same bits whatever other tokens share its step: the order of additions for one output
+/// depends on the shapes alone.
+/// </para>
+/// A backend serves one step at a time; it is not thread-safe.
+/// </summary>
+internal interface IBackend : IDisposable
+{
+    /// <summary>Name as the user types it: <c>cpu</c>, <c>reference</c>.</summary>
+    string Name { get; }
+
+    /// <summary>What it runs on, for people: threads, instruction set, device.</summary>
+    string Description { get; }
+
+    /// <summary>Takes a matrix [rows, columns], or a stack of them [experts, rows, columns], from a mapped file.</summary>
+    /// <exception cref="NotSupportedException">No kernel for the tensor's type yet.</exception>
+    Weight Load(TensorView view);
+
+    /// <summary>Takes a vector (a norm's weights) from a mapped file, widened to FP32.</summary>
+    Tensor LoadVector(TensorView view);
+
+    /// <summary>Allocates <paramref name="length"/> FP32 values, zeroed.</summary>
+    Tensor Allocate(long length);
+
+    /// <summary>Allocates the routes of up to <paramref name="tokens"/> tokens.</summary>
+    Routing AllocateRouting(int tokens, int topK, int experts);
+
+    /// <summary>Allocates a paged cache of keys and values.</summary>
+    KvCache AllocateKvCache(in KvShape shape);
+
+    /// <summary>Copies the contents of one cache page to another, in every layer.</summary>
+    void CopyPage(KvCache cache, int from, int to);
+
+    /// <summary>x[t] = table[token(t)]                                        // x [T, H]</summary>
+    void Embed(Step step, Weight table, Tensor x);
+
+    /// <summary>angles[t] = cos, sin of position(t) · frequency[i]              // angles [T, 2, n], frequencies [n]</summary>
+    void Angles(Step step, Tensor frequencies, Tensor angles);
+
+    /// <summary>y = [W₀; W₁; …] · rmsnorm(x)                                   // x [T, H], y [T, Σ rows]</summary>
+    void NormProject(Step step, Tensor x, Tensor norm, float epsilon, ReadOnlySpan<Weight> weights, Tensor y);
+
+    /// <summary>
+    /// q, k = rope(rmsnorm(q)), rope(rmsnorm(k)) per head, in place; k and v go to the cache at the tokens' positions.
+    /// Without <paramref name="qNorm"/> and <paramref name="kNorm"/> there is no norm. // qkv [T, (heads + 2·kvHeads)·headDim]
+    /// </summary>
+    void RopeAndStore(
+        Step step, Tensor qkv, Tensor? qNorm, Tensor? kNorm, float epsilon, Tensor angles, in AttentionShape shape, KvCache cache, int layer);
+
+    /// <summary>y = softmax(q·Kᵀ·scale)·V over positions 0 … position(t) of the token's sequence // y [T, heads·headDim]</summary>
+    void Attention(Step step, Tensor qkv, in AttentionShape shape, KvCache cache, int layer, Tensor y);
+
+    /// <summary>x += W·y                                                      // y [T, columns], x [T, rows]</summary>
+    void ProjectAdd(Step step, Tensor y, Weight weight, Tensor x);
+
+    /// <summary>h = rmsnorm(x); the topK experts of each token and their weights, from router·h // h [T, H], routing [T, K]</summary>
+    void Route(Step step, Tensor x, Tensor norm, float epsilon, Weight router, in RouterSpec spec, Tensor h, Routing routing);
+
+    /// <summary>mid[t, k] = silu(gate[e]·h[t]) · (up[e]·h[t]),  e = expert k of t   // mid [T, K, F]</summary>
+    void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid);
+
+    /// <summary>x[t] += Σₖ weight(t, k) · down[e]·mid[t, k],  e = expert k of t     // x [T, H]</summary>
+    void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x);
+
+    /// <summary>logits[i] = output · rmsnorm(x[row i of step.LogitRows])           // logits [rows, vocabulary]</summary>
+    void Head(Step step, Tensor x, Tensor norm, float epsilon, Weight output, Tensor logits);
+
+    /// <summary>Makes the first <paramref name="length"/> values from <paramref name="start"/> readable by the host, after all that was asked before.</summary>
+    ReadOnlySpan<float> Read(Tensor tensor, long start, int length);
+}
+
+/// <summary>FP32 values on a backend.</summary>
+internal abstract class Tensor(long length)
+{
+    public long Length { get; } = length;
+}
+
+/// <summary>A weight matrix, or a stack of one per expert, on a backend.</summary>
+internal abstract class Weight(string name, WeightType type, int experts, int rows, int columns)
+{
+    public string Name { get; } = name;
+
+    public WeightType Type { get; } = type;
+
+    /// <summary>Matrices in the stack; 1 for a plain matrix.</summary>
+    public int Experts { get; } = experts;
+
+    public int Rows { get; } = rows;
+
+    public int Columns { get; } = columns;
+}
+
+/// <summary>Which experts each token of a step goes to, and with which weights; made by <see cref="IBackend.Route"/>.</summary>
+internal abstract class Routing(int tokens, int topK, int experts)
+{
+    public int Tokens { get; } = tokens;
+
+    public int TopK { get; } = topK;
+
+    public int Experts { get; } = experts;
+
+    /// <summary>Expert of slot <paramref name="k"/> of token <paramref name="t"/> in the last step.</summary>
+    public abstract int Expert(int t, int k);
+
+    /// <summary>Weight of slot <paramref name="k"/> of token <paramref name="t"/> in the last step.</summary>
+    public abstract float WeightOf(int t, int k);
+}
+
+/// <summary>Sizes of a paged cache. A page holds keys and values of <see cref="PageTokens"/> positions of one sequence in every layer.</summary>
+internal readonly record struct KvShape(int Layers, int Pages, int PageTokens, int KvHeads, int HeadDim)
+{
+    /// <summary>Bytes of one page over all layers, keys and values, FP32.</summary>
+    public long PageBytes => 2L * sizeof(float) * Layers * PageTokens * KvHeads * HeadDim;
+}
+
+/// <summary>A paged cache of keys and values on a backend.</summary>
+internal abstract class KvCache(in KvShape shape) : IDisposable
+{
+    public KvShape Shape { get; } = shape;
+
+    public abstract void Dispose();
+}
+
+/// <summary>Sizes of attention. Query head h reads key/value head h / (Heads / KvHeads).</summary>
+internal readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim, float Scale)
+{
+    /// <summary>Values of one token in the joint projection: queries, then keys, then values.</summary>
+    public int QkvSize => (Heads + (2 * KvHeads)) * HeadDim;
+}
+
+/// <summary>How router scores become expert weights: softmax over all experts, the topK largest, optionally normalized to sum 1.</summary>
+internal readonly record struct RouterSpec(int TopK, bool Normalize);

@@ -1,0 +1,32 @@
+namespace WarpDecode.Kernels;
+
+/// <summary>
+/// Arithmetic on rows of one weight type. The order of additions for one (row, x) is the same in every method, so that a
+/// token's results do not depend on how many others share the pass over the weights.
+/// </summary>
+internal abstract unsafe class RowKernel
+{
+    /// <summary>Dot products of two rows with one x, in one pass over x.</summary>
+    /// <param name="a">First row.</param>
+    /// <param name="b">Second row; may be the first again.</param>
+    /// <param name="x">FP32 values [columns].</param>
+    /// <param name="columns">Length of the rows.</param>
+    /// <param name="ya">Receives a·x.</param>
+    /// <param name="yb">Receives b·x.</param>
+    public abstract void Dot(byte* a, byte* b, float* x, int columns, float* ya, float* yb);
+
+    /// <summary>Dot products of two rows with four x, the weights widened once for all four.</summary>
+    /// <param name="a">First row.</param>
+    /// <param name="b">Second row; may be the first again.</param>
+    /// <param name="x">Four pointers to FP32 values [columns].</param>
+    /// <param name="columns">Length of the rows.</param>
+    /// <param name="ya">Receives a·x[0…3].</param>
+    /// <param name="yb">Receives b·x[0…3].</param>
+    public abstract void Dot4(byte* a, byte* b, float** x, int columns, float* ya, float* yb);
+
+    /// <summary>Widens a row to FP32.</summary>
+    public abstract void Widen(byte* row, float* to, int columns);
+
+    /// <summary>Weight <paramref name="column"/> of a row by the format's scalar definition.</summary>
+    public abstract float At(byte* row, int column);
+}

@@ -1,0 +1,67 @@
+namespace WarpDecode.Kernels;
+
+/// <summary>
+/// What one step computes: up to <see cref="Capacity"/> tokens, each at a position of one of several sequences. A prefill step is
+/// many tokens of one sequence, a decode step one token of each. Filled anew for each step, without allocation.
+/// </summary>
+internal sealed class Step
+{
+    public Step(int capacity, int sequences, int pagesPerSequence)
+    {
+        Capacity = capacity;
+        PagesPerSequence = pagesPerSequence;
+        Tokens = new int[capacity];
+        Positions = new int[capacity];
+        Sequences = new int[capacity];
+        LogitRows = new int[capacity];
+        PageTables = new int[sequences * pagesPerSequence];
+    }
+
+    /// <summary>Most tokens in a step.</summary>
+    public int Capacity { get; }
+
+    /// <summary>Tokens of this step, T.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Token ids [T].</summary>
+    public int[] Tokens { get; }
+
+    /// <summary>Position of each token in its sequence [T].</summary>
+    public int[] Positions { get; }
+
+    /// <summary>Row of <see cref="PageTables"/> of each token [T].</summary>
+    public int[] Sequences { get; }
+
+    /// <summary>Cache pages of each sequence in order of position [sequences, PagesPerSequence].</summary>
+    public int[] PageTables { get; }
+
+    public int PagesPerSequence { get; }
+
+    /// <summary>Which tokens of the step want logits, in order.</summary>
+    public int[] LogitRows { get; }
+
+    /// <summary>How many of <see cref="LogitRows"/> count.</summary>
+    public int LogitCount { get; private set; }
+
+    /// <summary>Sequences with a row in <see cref="PageTables"/>.</summary>
+    public int SequenceCount { get; private set; }
+
+    public void Clear() => Count = LogitCount = SequenceCount = 0;
+
+    /// <summary>Adds a sequence; its tokens are added next.</summary>
+    public void AddSequence(ReadOnlySpan<int> pages)
+    {
+        pages.CopyTo(PageTables.AsSpan(SequenceCount * PagesPerSequence, PagesPerSequence));
+        SequenceCount++;
+    }
+
+    /// <summary>Adds a token of the sequence added last.</summary>
+    public void AddToken(int token, int position, bool logits)
+    {
+        Tokens[Count] = token;
+        Positions[Count] = position;
+        Sequences[Count] = SequenceCount - 1;
+        if (logits) LogitRows[LogitCount++] = Count;
+        Count++;
+    }
+}
