@@ -17,20 +17,23 @@ internal static class Dispatch
     /// <exception cref="NotSupportedException">No block format for this type yet.</exception>
     public static RowKernel Rows(WeightType type) => Rows(type, Width);
 
-    public static RowKernel Rows(WeightType type, LaneWidth width) => type switch
+    public static RowKernel Rows(WeightType type, LaneWidth width) =>
+        TryRows(type, width) ?? throw new NotSupportedException($"weights of type {type} cannot be computed with yet");
+
+    private static RowKernel? TryRows(WeightType type, LaneWidth width) => type switch
     {
         WeightType.F32 => Floats<F32>(width),
         WeightType.F16 => Floats<F16>(width),
         WeightType.BF16 => Floats<BF16>(width),
         WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.Q5_0 => Quants<Q5_0>(width),
         WeightType.Q4_K => Quants<Q4_K>(width),
         WeightType.Q6_K => Quants<Q6_K>(width),
-        _ => throw new NotSupportedException($"weights of type {type} cannot be computed with yet"),
+        _ => null,
     };
 
-    /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
-    public static bool Supports(WeightType type) =>
-        type is WeightType.F32 or WeightType.F16 or WeightType.BF16 or WeightType.Q8_0 or WeightType.Q4_K or WeightType.Q6_K;
+    /// <summary>The types that there are kernels for.</summary>
+    public static IReadOnlyList<WeightType> Supported { get; } = [.. Enum.GetValues<WeightType>().Where(type => TryRows(type, Width) is not null)];
 
     private static LaneWidth Widest() =>
         Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? LaneWidth.Avx512

@@ -22,6 +22,13 @@ internal abstract unsafe class HostBackend
         return tensor;
     }
 
+    public Tensor Upload(ReadOnlySpan<float> values)
+    {
+        var tensor = Own(new HostTensor(values.Length));
+        values.CopyTo(new Span<float>(tensor.Data, values.Length));
+        return tensor;
+    }
+
     public Tensor Allocate(long length) => Own(new HostTensor(length));
 
     public Routing AllocateRouting(int tokens, int topK, int experts) => Own(new HostRouting(tokens, topK, experts));

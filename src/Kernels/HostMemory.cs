@@ -72,11 +72,12 @@ internal sealed unsafe class HostRouting : Routing, IDisposable
         : base(tokens, topK, experts)
     {
         var pairs = (long)tokens * topK;
-        memory = new HostMemory((pairs * 3 * sizeof(int)) + ((experts + 1L) * sizeof(int)));
+        memory = new HostMemory(((pairs * 3) + (experts * 2L) + 1) * sizeof(int));
         Ids = (int*)memory.Start;
         Weights = (float*)(Ids + pairs);
         ByExpert = (int*)(Weights + pairs);
         Offsets = ByExpert + pairs;
+        Active = Offsets + experts + 1;
     }
 
     /// <summary>Expert ids [T, K].</summary>
@@ -91,6 +92,12 @@ internal sealed unsafe class HostRouting : Routing, IDisposable
     /// <summary>Where each expert's pairs begin in <see cref="ByExpert"/> [E + 1].</summary>
     public int* Offsets { get; }
 
+    /// <summary>Experts with at least one token, in order.</summary>
+    public int* Active { get; }
+
+    /// <summary>How many of <see cref="Active"/> count.</summary>
+    public int ActiveCount { get; private set; }
+
     public override int Expert(int t, int k) => Ids[(t * TopK) + k];
 
     public override float WeightOf(int t, int k) => Weights[(t * TopK) + k];
@@ -104,6 +111,11 @@ internal sealed unsafe class HostRouting : Routing, IDisposable
         var sum = 0;
         for (var e = 0; e <= Experts; e++) Offsets[e] = sum += Offsets[e]; // ends, turned into starts below
         for (var i = pairs - 1; i >= 0; i--) ByExpert[--Offsets[Ids[i]]] = i;
+        ActiveCount = 0;
+        for (var e = 0; e < Experts; e++)
+        {
+            if (Offsets[e + 1] > Offsets[e]) Active[ActiveCount++] = e;
+        }
     }
 
     public void Dispose() => memory.Dispose();

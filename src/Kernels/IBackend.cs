@@ -27,6 +27,9 @@ internal interface IBackend : IDisposable
     /// <summary>Takes a vector (a norm's weights) from a mapped file, widened to FP32.</summary>
     Tensor LoadVector(TensorView view);
 
+    /// <summary>Takes values from the host.</summary>
+    Tensor Upload(ReadOnlySpan<float> values);
+
     /// <summary>Allocates <paramref name="length"/> FP32 values, zeroed.</summary>
     Tensor Allocate(long length);
 

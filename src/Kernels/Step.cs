@@ -56,12 +56,18 @@ internal sealed class Step
     }
 
     /// <summary>Adds a token of the sequence added last.</summary>
-    public void AddToken(int token, int position, bool logits)
+    public void AddToken(int token, int position)
     {
         Tokens[Count] = token;
         Positions[Count] = position;
         Sequences[Count] = SequenceCount - 1;
-        if (logits) LogitRows[LogitCount++] = Count;
         Count++;
+    }
+
+    /// <summary>Chooses the tokens that the next <see cref="IBackend.Head"/> computes logits for.</summary>
+    public void SelectLogits(ReadOnlySpan<int> rows)
+    {
+        rows.CopyTo(LogitRows);
+        LogitCount = rows.Length;
     }
 }

@@ -1,0 +1,52 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace WarpDecode.Formats.Blocks;
+
+/// <summary>
+/// 32 weights in 22 bytes, 5.5 bits each: w[i] = d · (q[i] − 16), q 5 bits.
+/// <code>
+/// byte 0   2         6                22
+///      | d | high    | low (16)      |     d half
+///
+/// bits 3:0   weights 0–15 in the low nibbles of low[0…15], weights 16–31 in the high nibbles
+/// bit  4     bit i of high, a 32-bit number
+/// </code>
+/// </summary>
+internal unsafe struct Q5_0 : IQuantFormat<Q5_0>
+{
+    public ushort D;
+    public fixed byte High[4];
+    public fixed byte Low[16];
+
+    public static WeightType Type => WeightType.Q5_0;
+
+    public static int Values => 32;
+
+    public static int Group => 32;
+
+    public static bool HasOffset => false;
+
+    public static float At(ref Q5_0 block, int i)
+    {
+        var nibble = i < 16 ? block.Low[i] & 15 : block.Low[i - 16] >> 4;
+        var fifth = (block.High[i / 8] >> (i % 8)) & 1;
+        return F16.ToSingle(block.D) * ((nibble | (fifth << 4)) - 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Scales(Q5_0* block, float* scales, float* offsets) => scales[0] = F16.FiniteToSingle(block->D);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<sbyte> Load16(Q5_0* block, int sixteenth)
+    {
+        var low = Vector128.Load(block->Low);
+        if (sixteenth == 1) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
+        // Sixteen bits become sixteen bytes: each byte sees its own bit of the two, and is 16 if it is set.
+        var bits = Vector128.Create(*(ushort*)(block->High + (2 * sixteenth))).AsByte();
+        bits = Vector128.Shuffle(bits, Vector128.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+        var mask = Vector128.Create(0x8040201008040201).AsByte();
+        var fifth = Vector128.Equals(bits & mask, mask) & Vector128.Create((byte)16);
+        return ((low & Vector128.Create((byte)15)) | fifth).AsSByte() - Vector128.Create((sbyte)16);
+    }
+}

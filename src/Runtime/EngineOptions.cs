@@ -1,0 +1,44 @@
+namespace WarpDecode.Runtime;
+
+/// <summary>Where a model runs.</summary>
+public enum BackendKind
+{
+    /// <summary>The fastest that this machine has.</summary>
+    Auto,
+
+    /// <summary>The processor's vector units.</summary>
+    Cpu,
+
+    /// <summary>The slow, scalar oracle that the others are checked against.</summary>
+    Reference,
+}
+
+/// <summary>How a model is opened.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Where it runs.</summary>
+    public BackendKind Backend { get; init; }
+
+    /// <summary>Threads of the cpu backend; 0 for one a core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>
+    /// Most tokens of one session. Null takes what the model was trained for, or less if the cache of keys and values would
+    /// then take more than half of the machine's memory; <see cref="Engine.Notes"/> says so.
+    /// </summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>How many sessions of full length the cache has room for. Forks share the pages they have in common.</summary>
+    public int Sessions { get; init; } = 1;
+
+    /// <summary>Most tokens computed in one step while a prompt is read.</summary>
+    public int PrefillTokens { get; init; } = 128;
+
+    /// <summary>Told after each tensor how much of the file is bound.</summary>
+    public IProgress<LoadProgress>? Progress { get; init; }
+}
+
+/// <summary>How far loading is.</summary>
+/// <param name="Bytes">Bytes of weights bound so far.</param>
+/// <param name="Total">Bytes of weights in the file.</param>
+public readonly record struct LoadProgress(long Bytes, long Total);

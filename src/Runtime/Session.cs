@@ -1,0 +1,133 @@
+namespace WarpDecode.Runtime;
+
+/// <summary>Receives the logits of one position while tokens are appended.</summary>
+/// <param name="position">Position in the session, from 0.</param>
+/// <param name="logits">One value for each token of the vocabulary; valid during the call.</param>
+public delegate void LogitsReader(int position, ReadOnlySpan<float> logits);
+
+/// <summary>
+/// One timeline of a model: its tokens, their keys and values, and the logits after the last. Sessions of one engine may be
+/// used from several threads, each session from one at a time.
+/// </summary>
+public sealed class Session : IDisposable
+{
+    private readonly Engine engine;
+    private readonly int[] tokens;
+    private readonly int[] pages;
+    private readonly float[] logits;
+    private int pageCount;
+    private bool disposed;
+
+    internal Session(Engine engine)
+    {
+        this.engine = engine;
+        tokens = new int[engine.ContextLength];
+        pages = new int[engine.PagesPerSession];
+        logits = new float[engine.Vocabulary];
+    }
+
+    /// <summary>Tokens so far.</summary>
+    public ReadOnlySpan<int> Tokens => tokens.AsSpan(0, Length);
+
+    /// <summary>Number of tokens so far.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Most tokens that the session can hold.</summary>
+    public int ContextLength => tokens.Length;
+
+    /// <summary>Whether <see cref="Logits"/> can be read: after an append, until the next rewind.</summary>
+    public bool HasLogits { get; private set; }
+
+    /// <summary>Logits after the last token [vocabulary]; valid until the next call on the session.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was appended since the session began or was rewound.</exception>
+    public ReadOnlySpan<float> Logits => HasLogits
+        ? logits
+        : throw new InvalidOperationException("there are no logits: append at least one token first");
+
+    /// <summary>Appends tokens and computes them; afterwards <see cref="Logits"/> are those after the last.</summary>
+    /// <param name="added">Token ids; none is allowed and changes nothing.</param>
+    /// <param name="cancellation">Stops between steps; the session then holds the tokens computed until then.</param>
+    /// <exception cref="ContextFullException">They do not fit; the session is unchanged.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An id outside the vocabulary; the session is unchanged.</exception>
+    public void Append(ReadOnlySpan<int> added, CancellationToken cancellation = default) => Append(added, null, cancellation);
+
+    /// <summary>Appends tokens and gives the logits of each position to <paramref name="reader"/>, in order.</summary>
+    /// <inheritdoc cref="Append(ReadOnlySpan{int}, CancellationToken)"/>
+    public void Append(ReadOnlySpan<int> added, LogitsReader? reader, CancellationToken cancellation = default)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        engine.Append(this, added, reader, cancellation);
+    }
+
+    /// <summary>Forgets all tokens from position <paramref name="length"/> on.</summary>
+    public void Rewind(int length)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        if (length == Length) return;
+        engine.Truncate(this, length);
+    }
+
+    /// <summary>A second session with the same past. The pages of the past are shared until one of the two writes to them.</summary>
+    public Session Fork()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        return engine.Fork(this);
+    }
+
+    /// <summary>Gives the session's pages back.</summary>
+    public void Dispose()
+    {
+        if (disposed) return;
+        disposed = true;
+        engine.Close(this);
+    }
+
+    // The rest is called by the engine, under its lock.
+    internal ReadOnlySpan<int> Pages => pages.AsSpan(0, pageCount);
+
+    internal void CheckAlive() => ObjectDisposedException.ThrowIf(disposed, this);
+
+    internal void Reserve(PagePool pool, int length)
+    {
+        var first = Length / pool.PageTokens;
+        if (first < pageCount) pages[first] = pool.MakeOwn(pages[first]); // the page that the next token goes to
+        var needed = (length + pool.PageTokens - 1) / pool.PageTokens;
+        while (pageCount < needed)
+        {
+            pages[pageCount] = pool.Take();
+            pageCount++;
+        }
+    }
+
+    internal void Push(ReadOnlySpan<int> added)
+    {
+        added.CopyTo(tokens.AsSpan(Length));
+        Length += added.Length;
+        HasLogits = false;
+    }
+
+    internal void SetLogits(ReadOnlySpan<float> values)
+    {
+        values.CopyTo(logits);
+        HasLogits = true;
+    }
+
+    internal void Truncate(PagePool pool, int length)
+    {
+        var needed = (length + pool.PageTokens - 1) / pool.PageTokens;
+        while (pageCount > needed) pool.Release(pages[--pageCount]);
+        Length = length;
+        HasLogits = false;
+    }
+
+    internal void CopyFrom(Session other, PagePool pool)
+    {
+        other.Tokens.CopyTo(tokens);
+        other.Pages.CopyTo(pages);
+        (Length, pageCount, HasLogits) = (other.Length, other.pageCount, other.HasLogits);
+        other.logits.CopyTo(logits, 0);
+        foreach (var page in Pages) pool.Share(page);
+    }
+}

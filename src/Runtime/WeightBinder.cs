@@ -1,0 +1,73 @@
+using WarpDecode.Formats;
+using WarpDecode.Kernels;
+
+namespace WarpDecode.Runtime;
+
+/// <summary>
+/// Gives a model its weights: each tensor is asked for once, by name and expected shape, and a file that holds tensors nobody
+/// asked for is refused, since a bias or scale left out would change the results without a sign.
+/// </summary>
+internal sealed class WeightBinder(ModelFile file, IBackend backend)
+{
+    private readonly HashSet<string> bound = new(StringComparer.Ordinal);
+
+    /// <summary>Called with each tensor after it was bound, for progress.</summary>
+    public Action<TensorView>? Bound { get; init; }
+
+    /// <summary>A matrix [rows, columns].</summary>
+    public Weight Matrix(string name, int rows, int columns) => Load(Require(name, rows, columns));
+
+    /// <summary>A matrix, or null if the file has none of that name.</summary>
+    public Weight? OptionalMatrix(string name, int rows, int columns) => file.Find(name) is null ? null : Matrix(name, rows, columns);
+
+    /// <summary>A stack of matrices [experts, rows, columns].</summary>
+    public Weight Stack(string name, int experts, int rows, int columns) => Load(Require(name, experts, rows, columns));
+
+    /// <summary>A vector [length], widened to FP32.</summary>
+    public Tensor Vector(string name, int length)
+    {
+        var view = Require(name, length);
+        if (view.Type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16))
+            ModelFileException.Throw("type of tensor", file.Path, name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
+        return backend.LoadVector(view);
+    }
+
+    /// <summary>A vector that the architecture computes itself.</summary>
+    public Tensor Constant(ReadOnlySpan<float> values) => backend.Upload(values);
+
+    /// <summary>Refuses the file if tensors are left that the architecture does not know.</summary>
+    public void Finish()
+    {
+        var left = file.Tensors.Where(t => !bound.Contains(t.Name)).Select(t => t.Name).ToList();
+        if (left.Count == 0) return;
+        ModelFileException.Throw($"{left.Count} tensors that this architecture does not use, the first is", file.Path, left[0],
+            file.Find(left[0])!.Offset, advice: "Leaving weights out would give wrong answers. The model is a variant that this runtime does not know yet.");
+    }
+
+    private TensorView Require(string name, params ReadOnlySpan<int> shape)
+    {
+        var view = file.Find(name);
+        if (view is null)
+            ModelFileException.Throw("has no tensor", file.Path, name, advice: "The file is incomplete or of another architecture: download or convert it again.");
+        var same = view.Shape.Count == shape.Length;
+        for (var i = 0; same && i < shape.Length; i++) same = view.Shape[i] == shape[i];
+        if (!same)
+        {
+            ModelFileException.Throw("shape of tensor", file.Path, name, view.Offset, $"[{string.Join(", ", shape.ToArray())}]",
+                $"[{string.Join(", ", view.Shape)}]", "The metadata and the tensors do not fit each other: download or convert the file again.");
+        }
+        bound.Add(name);
+        Bound?.Invoke(view);
+        return view;
+    }
+
+    private Weight Load(TensorView view)
+    {
+        if (!Dispatch.Supported.Contains(view.Type))
+        {
+            ModelFileException.Throw("type of tensor", file.Path, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
+                "This weight type cannot be computed with yet: use a file of the types named.");
+        }
+        return backend.Load(view);
+    }
+}
