@@ -1,0 +1,32 @@
+namespace WarpDecode.Runtime.Sampling;
+
+/// <summary>Keeps the k best tokens. One pass over the logits with the k best so far in a heap, the worst of them on top.</summary>
+internal static class TopK
+{
+    /// <summary>Fills the candidates from all logits; <paramref name="k"/> 0 takes every token.</summary>
+    public static void Apply(ReadOnlySpan<float> logits, int k, Candidates candidates)
+    {
+        var keep = k == 0 ? logits.Length : Math.Min(k, logits.Length);
+        var ids = candidates.Ids;
+        var kept = candidates.Logits;
+        for (var id = 0; id < keep; id++)
+        {
+            ids[id] = id;
+            kept[id] = logits[id];
+        }
+        candidates.Count = keep;
+        if (keep == logits.Length) return;
+
+        for (var at = (keep / 2) - 1; at >= 0; at--) candidates.SiftWorst(at, keep);
+        var worst = kept[0];
+        for (var id = keep; id < logits.Length; id++)
+        {
+            // Ids rise, so a tie is worse than what is kept.
+            if (!(logits[id] > worst)) continue;
+            ids[0] = id;
+            kept[0] = logits[id];
+            candidates.SiftWorst(0, keep);
+            worst = kept[0];
+        }
+    }
+}

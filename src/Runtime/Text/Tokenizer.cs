@@ -1,0 +1,176 @@
+using System.Buffers;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+using WarpDecode.Formats;
+
+namespace WarpDecode.Runtime.Text;
+
+/// <summary>
+/// Text to token ids and back, as a model file's vocabulary defines it. Immutable and safe to use from many threads.
+/// </summary>
+/// <remarks>
+/// A GGUF names no Unicode normalization, so none is applied (as in llama.cpp): a model trained on NFC text sees
+/// decomposed input as it is. UTF-16 that is not well formed is read as U+FFFD for each lone surrogate.
+/// </remarks>
+public abstract class Tokenizer
+{
+    private readonly TokenType[] types;
+    private readonly SpecialTokens specials;
+    private readonly byte[] bytes;   // the tokens' bytes one after another
+    private readonly int[] starts;   // [Count + 1] where each begins
+
+    private protected Tokenizer(ModelFile file, Vocabulary vocabulary, string kind, bool addBos, bool addEos, TokenBytes spell)
+    {
+        types = vocabulary.Types;
+        Bos = vocabulary.Bos;
+        Eos = vocabulary.Eos;
+        EndOfTurn = vocabulary.EndOfTurn;
+        Kind = kind;
+        AddBos = Vocabulary.Flag(file, "add_bos_token", addBos);
+        AddEos = Vocabulary.Flag(file, "add_eos_token", addEos);
+        if (AddBos && Bos is null)
+            ModelFileException.Throw("metadata has no key", file.Path, "tokenizer.ggml.bos_token_id", expected: "the token that add_bos_token asks for");
+        if (AddEos && Eos is null)
+            ModelFileException.Throw("metadata has no key", file.Path, "tokenizer.ggml.eos_token_id", expected: "the token that add_eos_token asks for");
+        specials = new SpecialTokens(vocabulary);
+        (bytes, starts) = Spell(vocabulary, spell);
+    }
+
+    /// <summary>Writes the bytes of an ordinary token's stored text and says how many; there is room for its UTF-8.</summary>
+    private protected delegate int TokenBytes(string text, Span<byte> to);
+
+    /// <summary>Number of tokens; ids run from 0 to one less.</summary>
+    public int Count => types.Length;
+
+    /// <summary>Token that begins a text, if the model has one.</summary>
+    public int? Bos { get; }
+
+    /// <summary>Token that ends a text, if the model has one.</summary>
+    public int? Eos { get; }
+
+    /// <summary>Whether the model expects <see cref="Bos"/> before a text.</summary>
+    public bool AddBos { get; }
+
+    /// <summary>Whether the model expects <see cref="Eos"/> after a text.</summary>
+    public bool AddEos { get; }
+
+    /// <summary>Tokens at which a turn is over and generation stops.</summary>
+    public IReadOnlySet<int> EndOfTurn { get; }
+
+    /// <summary>Model and pre-tokenizer as the file names them, for example <c>gpt2 / qwen2</c>.</summary>
+    public string Kind { get; }
+
+    /// <summary>Reads the tokenizer of a model file from its <c>tokenizer.ggml.*</c> metadata.</summary>
+    /// <exception cref="ModelFileException">The metadata is incomplete, or of a kind that is not supported.</exception>
+    public static Tokenizer FromMetadata(ModelFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        const string key = "tokenizer.ggml.model";
+        var model = file.Metadata.GetString(key);
+        if (model == "gpt2") return new BytePairTokenizer(file);
+        throw new ModelFileException("tokenizer not supported yet:", file.Path, key, null, "gpt2 (byte-level BPE)", model,
+            "This runtime cannot read text for this model yet: use one with a byte-level BPE tokenizer.");
+    }
+
+    /// <summary>Text to ids.</summary>
+    /// <param name="text">Any text.</param>
+    /// <param name="addSpecial">Adds <see cref="Bos"/> and <see cref="Eos"/> where the model asks for them.</param>
+    /// <param name="parseSpecial">
+    /// Reads the texts of control tokens as these tokens. Leave it off for text that others wrote: it could speak in another's turn.
+    /// </param>
+    public int[] Encode(string text, bool addSpecial, bool parseSpecial)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Encode([new TextPart(text, parseSpecial)], addSpecial);
+    }
+
+    /// <summary>Ids to text; bytes that are not UTF-8 become U+FFFD.</summary>
+    /// <param name="ids">Tokens.</param>
+    /// <param name="special">Shows control tokens by their text; otherwise they are left out.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(ReadOnlySpan<int> ids, bool special = false)
+    {
+        var buffer = new ArrayBufferWriter<byte>(Math.Max(16, ids.Length * 4));
+        foreach (var id in ids) AppendBytes(id, buffer, special);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    /// <summary>The bytes a token stands for, of a control token its text. One token may hold part of a character only.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    public ReadOnlySpan<byte> Bytes(int id)
+    {
+        CheckId(id);
+        return bytes.AsSpan(starts[id]..starts[id + 1]);
+    }
+
+    /// <summary>Appends the bytes a token adds to a text; see <see cref="Utf8Stream"/> for whole characters.</summary>
+    /// <param name="id">Token.</param>
+    /// <param name="to">Where the bytes go.</param>
+    /// <param name="special">Appends the text of control tokens too; otherwise they add nothing.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    public void AppendBytes(int id, IBufferWriter<byte> to, bool special)
+    {
+        var piece = Bytes(id);
+        if (special || !IsControl(id)) to.Write(piece);
+    }
+
+    /// <summary>Whether a token is structure and not text: control, unknown and unused tokens.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    public bool IsControl(int id)
+    {
+        CheckId(id);
+        return types[id] is TokenType.Control or TokenType.Unknown or TokenType.Unused;
+    }
+
+    /// <summary>
+    /// Ids of the parts as one text: words and merges run over the borders of parts, while control tokens are recognised only
+    /// within trusted parts.
+    /// </summary>
+    internal int[] Encode(ReadOnlySpan<TextPart> parts, bool addSpecial)
+    {
+        var text = TextPart.Join(parts, out var trust);
+        var ids = new List<int>((text.Length / 3) + 8);
+        if (addSpecial && AddBos) ids.Add(Bos!.Value);
+        var at = 0;
+        while (at < text.Length)
+        {
+            var found = specials.Find(text, at, trust);
+            if (found.At > at) EncodeText(text.AsSpan(at, found.At - at), ids);
+            if (found.Length > 0) ids.Add(found.Id);
+            at = found.At + found.Length;
+        }
+        if (addSpecial && AddEos) ids.Add(Eos!.Value);
+        return CollectionsMarshal.AsSpan(ids).ToArray();
+    }
+
+    /// <summary>Appends the ids of text without special tokens.</summary>
+    private protected abstract void EncodeText(ReadOnlySpan<char> text, List<int> ids);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // runs once, over the whole vocabulary
+    private static (byte[] Bytes, int[] Starts) Spell(Vocabulary vocabulary, TokenBytes spell)
+    {
+        var texts = vocabulary.Texts;
+        var room = 0L;
+        foreach (var text in texts) room += (long)text.Length * 3; // UTF-8 takes at most three bytes for a UTF-16 unit
+        var all = new byte[checked((int)room)];
+        var begins = new int[texts.Length + 1];
+        var used = 0;
+        for (var id = 0; id < texts.Length; id++)
+        {
+            begins[id] = used;
+            var to = all.AsSpan(used);
+            used += vocabulary.Types[id] is TokenType.Normal or TokenType.Byte ? spell(texts[id], to) : Encoding.UTF8.GetBytes(texts[id], to);
+        }
+        begins[^1] = used;
+        Array.Resize(ref all, used);
+        return (all, begins);
+    }
+
+    private void CheckId(int id)
+    {
+        if ((uint)id < (uint)Count) return;
+        throw new ArgumentOutOfRangeException(nameof(id), id, string.Create(CultureInfo.InvariantCulture, $"a token id of this model is 0 to {Count - 1}"));
+    }
+}
