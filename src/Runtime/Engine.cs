@@ -3,6 +3,7 @@ using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
 using WarpDecode.Kernels.Reference;
 using WarpDecode.Runtime.Models;
+using WarpDecode.Runtime.Text;
 
 namespace WarpDecode.Runtime;
 
@@ -27,6 +28,8 @@ public sealed class Engine : IDisposable
     private readonly Step step;
     private readonly int[] rows;
     private readonly List<string> notes = [];
+    private Tokenizer? tokenizer;
+    private ChatTemplate? template;
     private bool disposed;
 
     private Engine(ModelFile file, EngineOptions options)
@@ -66,6 +69,14 @@ public sealed class Engine : IDisposable
 
     /// <summary>The file that the model was opened from.</summary>
     public ModelFile File => file;
+
+    /// <summary>The model's tokenizer; read when first asked for.</summary>
+    /// <exception cref="ModelFileException">The file has none, or one that is not supported.</exception>
+    public Tokenizer Tokenizer => tokenizer ??= Tokenizer.FromMetadata(file);
+
+    /// <summary>The model's chat template; read when first asked for.</summary>
+    /// <exception cref="ModelFileException">The file has none, or one that cannot be rendered yet.</exception>
+    public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
 
     internal int PagesPerSession => (ContextLength + PageTokens - 1) / PageTokens;
 

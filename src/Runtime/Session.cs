@@ -35,6 +35,9 @@ public sealed class Session : IDisposable
     /// <summary>Most tokens that the session can hold.</summary>
     public int ContextLength => tokens.Length;
 
+    /// <summary>Tokens that <see cref="Logits"/> has values for.</summary>
+    public int Vocabulary => logits.Length;
+
     /// <summary>Whether <see cref="Logits"/> can be read: after an append, until the next rewind.</summary>
     public bool HasLogits { get; private set; }
 

@@ -1,0 +1,212 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.IO.Pipelines;
+using WarpDecode.Runtime.Sampling;
+using WarpDecode.Runtime.Text;
+
+namespace WarpDecode.Runtime;
+
+/// <summary>How an answer is generated.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>Most tokens of the answer; null until it ends by itself or the context is full.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Strings that end the answer and are not part of it.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>How tokens are chosen.</summary>
+    public SamplerOptions Sampling { get; init; } = new();
+}
+
+/// <summary>Why an answer ended.</summary>
+public enum FinishReason
+{
+    /// <summary>The model ended its turn.</summary>
+    EndOfTurn,
+
+    /// <summary>A stop string was met.</summary>
+    StopString,
+
+    /// <summary>As many tokens as asked for.</summary>
+    MaxTokens,
+
+    /// <summary>The session holds no more tokens.</summary>
+    ContextFull,
+
+    /// <summary>It was cancelled, or its reader went away.</summary>
+    Cancelled,
+}
+
+/// <summary>What a finished answer took.</summary>
+/// <param name="Finish">Why it ended.</param>
+/// <param name="PromptTokens">Tokens of the prompt.</param>
+/// <param name="CachedTokens">How many of them the session already held.</param>
+/// <param name="Tokens">Tokens generated, that which ended the turn included.</param>
+/// <param name="PromptTime">From the start to the first token.</param>
+/// <param name="DecodeTime">From the first token to the last.</param>
+/// <param name="Seed">Seed of the draws.</param>
+public sealed record GenerationResult(
+    FinishReason Finish, int PromptTokens, int CachedTokens, int Tokens, TimeSpan PromptTime, TimeSpan DecodeTime, ulong Seed)
+{
+    /// <summary>Tokens per second after the first.</summary>
+    public double TokensPerSecond => Tokens > 1 && DecodeTime > TimeSpan.Zero ? (Tokens - 1) / DecodeTime.TotalSeconds : 0;
+}
+
+/// <summary>
+/// An answer while it is made. A thread of its own decodes; the text comes out of <see cref="Output"/> as whole UTF-8 characters,
+/// and a reader that falls behind makes the decoding wait.
+/// </summary>
+public sealed class Generation : IAsyncDisposable
+{
+    // A reader may fall so many bytes behind before decoding waits for it.
+    private const int PauseBytes = 64 * 1024;
+
+    private readonly Session session;
+    private readonly Tokenizer tokenizer;
+    private readonly GenerationOptions options;
+    private readonly Sampler sampler;
+    private readonly StopMatcher stops;
+    private readonly Utf8Stream characters = new();
+    private readonly ArrayBufferWriter<byte> passed = new(64);
+    private readonly Pipe pipe = new(new PipeOptions(pauseWriterThreshold: PauseBytes, resumeWriterThreshold: PauseBytes / 2, useSynchronizationContext: false));
+    private readonly CancellationTokenSource cancellation;
+    private bool readerGone;
+
+    private Generation(Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancel)
+    {
+        this.session = session;
+        this.tokenizer = tokenizer;
+        this.options = options;
+        sampler = new Sampler(options.Sampling, session.Vocabulary);
+        stops = new StopMatcher(options.Stop);
+        cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        Completion = Task.Factory.StartNew(() => Run(prompt), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>The text, as UTF-8. Completed when the answer is; with the error, if there was one.</summary>
+    public PipeReader Output => pipe.Reader;
+
+    /// <summary>What the answer took, when it is finished. Cancelling is a result and not an exception.</summary>
+    public Task<GenerationResult> Completion { get; }
+
+    /// <summary>Begins an answer.</summary>
+    /// <param name="session">The timeline. What it holds of the prompt's beginning is kept, what differs is forgotten. Not to be used until <see cref="Completion"/>.</param>
+    /// <param name="tokenizer">Tokenizer of the same model.</param>
+    /// <param name="prompt">All tokens of the text to continue; at least one.</param>
+    /// <param name="options">How to generate.</param>
+    /// <param name="cancellation">Ends the answer within one step.</param>
+    /// <exception cref="ContextFullException">The prompt is longer than the context.</exception>
+    public static Generation Start(
+        Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(prompt);
+        ArgumentNullException.ThrowIfNull(options);
+        if (prompt.Length == 0) throw new ArgumentException("the prompt has no tokens: a model can only continue a text", nameof(prompt));
+        if (prompt.Length > session.ContextLength)
+            throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context only {session.ContextLength}: shorten the prompt or ask for a longer context");
+        return new Generation(session, tokenizer, prompt, options, cancellation);
+    }
+
+    /// <summary>Ends the answer, if it goes on, and waits until the session is free.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await cancellation.CancelAsync().ConfigureAwait(false);
+        await pipe.Reader.CompleteAsync().ConfigureAwait(false);
+        await ((Task)Completion).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellation.Dispose();
+    }
+
+    private GenerationResult Run(int[] prompt)
+    {
+        Exception? error = null;
+        try
+        {
+            return Generate(prompt);
+        }
+        catch (Exception e)
+        {
+            error = e;
+            throw;
+        }
+        finally
+        {
+            pipe.Writer.Complete(error);
+        }
+    }
+
+    private GenerationResult Generate(int[] prompt)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var cached = KeepCommonBeginning(prompt);
+        var (count, first) = (0, start);
+        var finish = FinishReason.Cancelled;
+        Span<int> next = stackalloc int[1];
+        try
+        {
+            session.Append(prompt.AsSpan(cached), cancellation.Token);
+            foreach (var token in prompt) sampler.Accept(token);
+            while (true)
+            {
+                var token = sampler.Sample(session.Logits);
+                sampler.Accept(token);
+                if (count++ == 0) first = Stopwatch.GetTimestamp();
+                if (tokenizer.EndOfTurn.Contains(token)) finish = FinishReason.EndOfTurn;
+                else if (Emit(token)) finish = FinishReason.StopString;
+                else if (readerGone || cancellation.IsCancellationRequested) break;
+                else if (count == options.MaxTokens) finish = FinishReason.MaxTokens;
+                else if (session.Length == session.ContextLength) finish = FinishReason.ContextFull;
+                if (finish != FinishReason.Cancelled) break;
+                next[0] = token;
+                session.Append(next, cancellation.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The answer ends here; what was written stays.
+        }
+        Finish();
+        return new GenerationResult(
+            finish, prompt.Length, cached, count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first), sampler.Seed);
+    }
+
+    /// <summary>Rewinds to what the session and the prompt have in common, but for the last token, whose logits are needed.</summary>
+    private int KeepCommonBeginning(int[] prompt)
+    {
+        var common = session.Tokens.CommonPrefixLength(prompt);
+        if (common == prompt.Length) common--;
+        session.Rewind(common);
+        return common;
+    }
+
+    /// <summary>Writes a token's bytes; says whether a stop string was met.</summary>
+    private bool Emit(int token)
+    {
+        // A table padded beyond the tokenizer's tokens can give an id without text.
+        if (token >= tokenizer.Count || tokenizer.IsControl(token)) return false;
+        passed.ResetWrittenCount();
+        var stopped = stops.Write(tokenizer.Bytes(token), passed);
+        characters.Write(passed.WrittenSpan, pipe.Writer);
+        Flush();
+        return stopped;
+    }
+
+    private void Finish()
+    {
+        passed.ResetWrittenCount();
+        stops.Flush(passed);
+        characters.Write(passed.WrittenSpan, pipe.Writer);
+        characters.Flush(pipe.Writer);
+        Flush();
+    }
+
+    private void Flush()
+    {
+        var flush = pipe.Writer.FlushAsync(CancellationToken.None);
+        // Completes at once unless the reader is behind; then this thread has nothing better to do than to wait.
+        var result = flush.IsCompletedSuccessfully ? flush.Result : flush.AsTask().GetAwaiter().GetResult();
+        readerGone |= result.IsCompleted;
+    }
+}
