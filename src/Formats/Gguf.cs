@@ -171,7 +171,7 @@ internal sealed unsafe class Gguf : ModelFile
             if (info.Bytes > file.Length - offset)
             {
                 ModelFileException.Throw("data of tensor", Path, info.Name, offset,
-                    $"{info.Bytes} bytes", $"{Math.Max(0, file.Length - offset)} bytes before the end of the file", BrokenAdvice);
+                    $"{info.Bytes} bytes", $"the end of the file at {file.Length}", BrokenAdvice);
             }
             var view = new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset);
             if (!byName.TryAdd(info.Name, view))

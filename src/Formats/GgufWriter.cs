@@ -12,6 +12,7 @@ internal sealed class GgufWriter
 {
     private const string AlignmentKey = "general.alignment";
     private readonly List<(string Key, MetadataType Type, byte[] Value)> entries = [];
+    private readonly HashSet<string> keys = new(StringComparer.Ordinal);
     private readonly List<(string Name, WeightType Type, long[] Shape, Action<Stream> Write)> tensors = [];
     private long alignment = 32;
 
@@ -47,7 +48,7 @@ internal sealed class GgufWriter
     /// <summary>Adds a value that is already encoded as the format asks for.</summary>
     public GgufWriter Add(string key, MetadataType type, byte[] encoded)
     {
-        if (entries.Exists(e => e.Key == key)) throw new ArgumentException($"metadata '{key}' was added before", nameof(key));
+        if (!keys.Add(key)) throw new ArgumentException($"metadata '{key}' was added before", nameof(key));
         if (key == AlignmentKey)
         {
             alignment = type == MetadataType.UInt32 ? BinaryPrimitives.ReadUInt32LittleEndian(encoded) : 0;
