@@ -27,7 +27,7 @@ internal sealed unsafe class Gguf : ModelFile
 
     private readonly MappedFile file;
     private readonly List<TensorView> tensors = [];
-    private readonly Dictionary<string, TensorView> byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> byName = new(StringComparer.Ordinal); // places in `tensors`
     private readonly Metadata metadata;
     private readonly uint version;
 
@@ -61,7 +61,7 @@ internal sealed unsafe class Gguf : ModelFile
 
     public override IReadOnlyList<TensorView> Tensors { get; }
 
-    public override TensorView? Find(string name) => byName.GetValueOrDefault(name);
+    public override TensorView? Find(string name) => byName.TryGetValue(name, out var i) ? tensors[i] : null;
 
     private protected override void Dispose(bool disposing) => file.Dispose();
 
@@ -173,10 +173,7 @@ internal sealed unsafe class Gguf : ModelFile
                 ModelFileException.Throw("data of tensor", Path, info.Name, offset,
                     $"{info.Bytes} bytes", $"the end of the file at {file.Length}", BrokenAdvice);
             }
-            var view = new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset);
-            if (!byName.TryAdd(info.Name, view))
-                ModelFileException.Throw("name of tensor", Path, info.Name, info.HeaderOffset, "a name of its own", "a name that occurred before", BrokenAdvice);
-            tensors.Add(view);
+            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset));
         }
         CheckOverlap();
     }
@@ -195,15 +192,17 @@ internal sealed unsafe class Gguf : ModelFile
         }
     }
 
-    private readonly record struct TensorInfo(string Name, WeightType Type, long[] Shape, long Bytes, long Offset, long HeaderOffset);
+    private readonly record struct TensorInfo(string Name, WeightType Type, long[] Shape, long Bytes, long Offset);
 
-    private static TensorInfo ReadTensorInfo(Reader reader, uint alignment)
+    private TensorInfo ReadTensorInfo(Reader reader, uint alignment)
     {
         reader.About("", null);
-        var header = reader.Offset;
+        var at = reader.Offset;
         var name = reader.Text("tensor name", Limits.TensorNameBytes);
         reader.About("tensor", name);
-        var at = reader.Offset;
+        // Refused at once and not at the end: zeros read as nameless tensors, and a sparse file has no end of them.
+        if (!byName.TryAdd(name, byName.Count)) reader.Fail("name", at, "a name of its own", "a name that occurred before", BrokenAdvice);
+        at = reader.Offset;
         var dimensions = reader.U32("number of dimensions");
         if (dimensions > Limits.Dimensions)
             reader.Fail("number of dimensions", at, $"at most {Limits.Dimensions}", dimensions.ToString(), BrokenAdvice);
@@ -236,7 +235,7 @@ internal sealed unsafe class Gguf : ModelFile
         if (offset % alignment != 0) reader.Fail("data offset", at, $"a multiple of {alignment}", offset.ToString(), BrokenAdvice);
         if (offset > (ulong)reader.FileLength)
             reader.Fail("data offset", at, $"at most {reader.FileLength}, the file's length", offset.ToString(), BrokenAdvice);
-        return new TensorInfo(name, type, shape, type.RowBytes(values), (long)offset, header);
+        return new TensorInfo(name, type, shape, type.RowBytes(values), (long)offset);
     }
 
     /// <summary>Reads forward through the map; every read is checked against what remains and says what was being read.</summary>
