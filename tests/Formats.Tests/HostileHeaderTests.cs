@@ -293,5 +293,28 @@ public class HostileHeaderTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
+    [Fact]
+    public void RefusesAHeaderOfMoreThanAGibibyte()
+    {
+        // Two arrays of 2^26 u64 in a sparse file: each is allowed, together they pass the bound on headers.
+        const long arrayBytes = 8L << 26;
+        byte[] array = [9, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        using var file = new TempFile([.. "GGUF"u8, 3, 0, 0, 0, .. new byte[8], 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, (byte)'a', .. array]);
+        long second;
+        using (var stream = new FileStream(file.Path, FileMode.Append, FileAccess.Write))
+        {
+            second = stream.Length + arrayBytes;
+            stream.SetLength(second);
+            stream.Position = second;
+            stream.Write([1, 0, 0, 0, 0, 0, 0, 0, (byte)'b', .. array]);
+            stream.SetLength(4L << 30);
+        }
+        var error = Walk.OpenOrRefuse(file.Path);
+        Assert.NotNull(error);
+        Assert.Equal("b", error.Item);
+        Assert.Equal(second + 9 + 8, error.Offset);
+        Assert.Contains("before the end of the largest header allowed (1073741824 bytes)", error.Message, StringComparison.Ordinal);
+    }
+
     private static byte[] Repeat(int times, byte[] bytes) => [.. Enumerable.Repeat(bytes, times).SelectMany(b => b)];
 }
