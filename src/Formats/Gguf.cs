@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.Collections.ObjectModel;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace WarpDecode.Formats;
@@ -13,17 +13,21 @@ namespace WarpDecode.Formats;
 /// tensors × { string name · u32 dims · u64 size[dims], innermost first · u32 type · u64 offset from data }
 /// padding to general.alignment · data
 /// </code>
-/// The header is hostile until checked: every length is compared with what remains before it is used.
+/// The header is hostile until checked: every length is compared with what remains before it is used, and nothing is
+/// allocated for an announced item before the item itself was found in the file.
 /// </summary>
 internal sealed unsafe class Gguf : ModelFile
 {
     private const uint Magic = 0x46554747; // "GGUF" read as a little-endian u32
     private const uint DefaultAlignment = 32;
+    private const ulong SmallestEntry = 8 + 4 + 1; // empty key, type, a byte
+    private const ulong SmallestTensor = 8 + 4 + 4 + 8; // empty name, no dimensions, type, offset
+    private const string AlignmentKey = "general.alignment";
     private const string BrokenAdvice = "The file is damaged or incomplete: download or convert it again and compare its size and checksum.";
 
     private readonly MappedFile file;
     private readonly List<TensorView> tensors = [];
-    private readonly Dictionary<string, TensorView> byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> byName = new(StringComparer.Ordinal); // places in `tensors`
     private readonly Metadata metadata;
     private readonly uint version;
 
@@ -33,17 +37,14 @@ internal sealed unsafe class Gguf : ModelFile
         file = new MappedFile(path);
         try
         {
-            metadata = new Metadata(path, file.Start);
+            metadata = new Metadata(file);
+            Tensors = tensors.AsReadOnly();
             var reader = new Reader(file);
-            version = ReadMagicAndVersion(ref reader);
-            var tensorCount = reader.U64("tensor count");
-            var entryCount = reader.U64("metadata count");
-            // A tensor takes at least 32 bytes of header (name of 0, 1 dimension), an entry at least 13.
-            CheckCount(tensorCount, Limits.Tensors, 32, "tensor count", reader);
-            CheckCount(entryCount, Limits.MetadataEntries, 13, "metadata count", reader);
-            for (var i = 0UL; i < entryCount; i++) ReadEntry(ref reader);
-            var alignment = ReadAlignment();
-            ReadTensors(ref reader, (int)tensorCount, alignment);
+            version = ReadMagicAndVersion(reader);
+            var tensorCount = reader.Count("tensor count", Limits.Tensors, SmallestTensor);
+            var entryCount = reader.Count("metadata count", Limits.MetadataEntries, SmallestEntry);
+            for (var i = 0UL; i < entryCount; i++) ReadEntry(reader);
+            ReadTensors(reader, tensorCount, ReadAlignment());
         }
         catch
         {
@@ -58,31 +59,23 @@ internal sealed unsafe class Gguf : ModelFile
 
     public override Metadata Metadata => metadata;
 
-    public override IReadOnlyList<TensorView> Tensors => new ReadOnlyCollection<TensorView>(tensors);
+    public override IReadOnlyList<TensorView> Tensors { get; }
 
-    public override TensorView? Find(string name) => byName.GetValueOrDefault(name);
-
-    /// <summary>Bytes of a metadata scalar; 0 for strings, arrays and unknown types.</summary>
-    public static int ScalarBytes(MetadataType type) => type switch
-    {
-        MetadataType.UInt8 or MetadataType.Int8 or MetadataType.Bool => 1,
-        MetadataType.UInt16 or MetadataType.Int16 => 2,
-        MetadataType.UInt32 or MetadataType.Int32 or MetadataType.Float32 => 4,
-        MetadataType.UInt64 or MetadataType.Int64 or MetadataType.Float64 => 8,
-        _ => 0,
-    };
+    public override TensorView? Find(string name) => byName.TryGetValue(name, out var i) ? tensors[i] : null;
 
     private protected override void Dispose(bool disposing) => file.Dispose();
 
-    private static uint ReadMagicAndVersion(ref Reader reader)
+    private static uint ReadMagicAndVersion(Reader reader)
     {
-        var magic = reader.U32("magic");
+        var magic = reader.U32("magic number");
         if (magic != Magic)
         {
-            reader.Fail("not a GGUF file", 0, "the letters GGUF", Hex(magic),
-                magic == BinaryPrimitives.ReverseEndianness(Magic)
-                    ? "The file is big-endian: convert it on a little-endian machine."
-                    : "Give a .gguf file; other formats are converted first.");
+            var bytes = new byte[4];
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes, magic);
+            var advice = magic == BinaryPrimitives.ReverseEndianness(Magic)
+                ? "The file is big-endian: convert the model again on a little-endian machine."
+                : "This is not a GGUF file: give a .gguf file, or convert the model to one.";
+            reader.Fail("magic number", 0, "the letters GGUF", "bytes " + Convert.ToHexString(bytes), advice);
         }
         var number = reader.U32("version");
         if (number is 2 or 3) return number;
@@ -90,104 +83,97 @@ internal sealed unsafe class Gguf : ModelFile
             reader.Fail("GGUF version", 4, "version 2 or 3", "version 1", "Version 1 was withdrawn in 2023: convert the model again with a current converter.");
         // A big-endian file has a byte-swapped version, since its magic is bytes and not a number.
         if (BinaryPrimitives.ReverseEndianness(number) is 1 or 2 or 3)
-            reader.Fail("GGUF byte order", 4, "a little-endian file", "a big-endian one", "Convert the model again on a little-endian machine.");
+            reader.Fail("byte order", 4, "a little-endian file", "a big-endian one", "Convert the model again on a little-endian machine.");
         reader.Fail("GGUF version", 4, "version 2 or 3", $"version {number}", "The file is damaged or newer than this runtime.");
         return 0;
     }
 
-    private static string Hex(uint magic)
+    private void ReadEntry(Reader reader)
     {
-        var bytes = new byte[4];
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes, magic);
-        return "bytes " + Convert.ToHexString(bytes);
-    }
-
-    private static void CheckCount(ulong count, ulong limit, ulong bytesEach, string what, Reader reader)
-    {
-        if (count > limit) reader.Fail(what, reader.Offset, $"at most {limit}", count.ToString(), BrokenAdvice);
-        if (count > (ulong)reader.Remaining / bytesEach)
-            reader.Fail(what, reader.Offset, $"at most {(ulong)reader.Remaining / bytesEach}, for {reader.Remaining} bytes remain", count.ToString(), BrokenAdvice);
-    }
-
-    private void ReadEntry(ref Reader reader)
-    {
-        var start = reader.Offset;
+        reader.About("", null);
+        var at = reader.Offset;
         var key = reader.Text("metadata key", Limits.KeyBytes);
-        reader.Item = key;
-        var type = ReadType(ref reader);
-        var entry = type switch
-        {
-            MetadataType.Array => ReadArray(ref reader, depth: 1),
-            MetadataType.String => reader.Skip(reader.Length("string length", Limits.StringBytes), MetadataType.String),
-            _ => reader.Skip(ScalarBytes(type), type),
-        };
-        if (type == MetadataType.Bool && file.Start[entry.Offset] > 1)
-            reader.Fail("metadata bool", entry.Offset, "0 or 1", file.Start[entry.Offset].ToString(), BrokenAdvice);
-        if (!metadata.TryAdd(key, entry)) reader.Fail("metadata key occurs twice", start, null, null, BrokenAdvice);
-        reader.Item = null;
+        reader.About("metadata", key);
+        if (metadata.Contains(key)) reader.Fail("key", at, "a key of its own", "a key that occurred before", BrokenAdvice);
+        var type = ReadType(reader);
+        var start = reader.Offset;
+        var (element, count) = ReadValue(reader, type, depth: 0);
+        metadata.TryAdd(key, new Metadata.Entry(type, start, reader.Offset, element, count));
+        reader.About("", null);
     }
 
-    private static MetadataType ReadType(ref Reader reader)
+    private static MetadataType ReadType(Reader reader)
     {
         var at = reader.Offset;
         var type = reader.U32("value type");
-        if (type > (uint)MetadataType.Float64) reader.Fail("metadata value type", at, "0 to 12", type.ToString(), BrokenAdvice);
+        if (type > (uint)MetadataType.Float64)
+            reader.Fail("value type", at, "a type from 0 to 12", type.ToString(), "The file is damaged or newer than this runtime.");
         return (MetadataType)type;
     }
 
-    private static Metadata.Entry ReadArray(ref Reader reader, int depth)
+    // Walks over one value, checking it, and leaves it in the map; says of arrays what and how many their elements are.
+    private static (MetadataType Element, long Count) ReadValue(Reader reader, MetadataType type, int depth)
     {
-        var element = ReadType(ref reader);
+        if (type == MetadataType.Array) return ReadArray(reader, depth + 1);
+        if (type == MetadataType.String) reader.Skip(reader.Length("string length", Limits.StringBytes), "string");
+        else if (type == MetadataType.Bool) CheckBools(reader, 1);
+        else reader.Skip(Metadata.ScalarBytes(type), "value");
+        return (default, 1);
+    }
+
+    private static (MetadataType Element, long Count) ReadArray(Reader reader, int depth)
+    {
         var at = reader.Offset;
-        var count = reader.U64("array length");
-        if (count > Limits.ArrayElements) reader.Fail("metadata array length", at, $"at most {Limits.ArrayElements}", count.ToString(), BrokenAdvice);
-        var start = reader.Offset;
-        if (element is MetadataType.String or MetadataType.Array)
+        var element = ReadType(reader);
+        if (element == MetadataType.Array && depth == Limits.ArrayDepth)
+            reader.Fail("arrays within arrays", at, $"at most {Limits.ArrayDepth} levels", "more", BrokenAdvice);
+        var size = element switch
         {
-            CheckCount(count, Limits.ArrayElements, 8, "metadata array length", reader);
-            if (element == MetadataType.Array && depth >= Limits.ArrayDepth)
-                reader.Fail("metadata arrays within arrays", at, $"at most {Limits.ArrayDepth} levels", "more", BrokenAdvice);
-            for (var i = 0UL; i < count; i++)
-            {
-                if (element == MetadataType.String) reader.Skip(reader.Length("string length", Limits.StringBytes), element);
-                else ReadArray(ref reader, depth + 1);
-            }
-        }
-        else
-        {
-            reader.Skip((long)count * ScalarBytes(element), element); // at most 2^26 × 8: no overflow
-        }
-        return new Metadata.Entry(MetadataType.Array, start, (long)count, element);
+            MetadataType.String => 8, // its length
+            MetadataType.Array => 12, // its element type and count
+            _ => Metadata.ScalarBytes(element),
+        };
+        var count = (long)reader.Count("array length", Limits.ArrayElements, (ulong)size);
+        if (element == MetadataType.Bool) CheckBools(reader, count);
+        else if (element is MetadataType.String or MetadataType.Array)
+            for (var i = 0L; i < count; i++) ReadValue(reader, element, depth);
+        else reader.Skip(count * size, "array"); // at most 2^26 × 8: no overflow
+        return (element, count);
+    }
+
+    private static void CheckBools(Reader reader, long count)
+    {
+        var at = reader.Offset;
+        var bools = reader.Take((int)count, "bool"); // at most 2^26
+        var wrong = bools.IndexOfAnyExceptInRange((byte)0, (byte)1);
+        if (wrong >= 0) reader.Fail("bool", at + wrong, "0 or 1", bools[wrong].ToString(), BrokenAdvice);
     }
 
     private uint ReadAlignment()
     {
-        const string key = "general.alignment";
-        if (!metadata.Contains(key)) return DefaultAlignment;
-        var alignment = (uint)metadata.GetInteger(key, 1, Limits.Alignment);
-        if ((alignment & (alignment - 1)) != 0)
-            ModelFileException.Throw("metadata", Path, key, null, "a power of two", alignment.ToString(), BrokenAdvice);
+        if (!metadata.Contains(AlignmentKey)) return DefaultAlignment;
+        var alignment = (uint)metadata.GetInteger(AlignmentKey, 1, Limits.Alignment);
+        if (!uint.IsPow2(alignment))
+            ModelFileException.Throw("metadata", Path, AlignmentKey, metadata.OffsetOf(AlignmentKey), "a power of two", alignment.ToString(), BrokenAdvice);
         return alignment;
     }
 
-    private void ReadTensors(ref Reader reader, int count, uint alignment)
+    private void ReadTensors(Reader reader, ulong count, uint alignment)
     {
-        var infos = new List<TensorInfo>(count);
-        for (var i = 0; i < count; i++) infos.Add(ReadTensorInfo(ref reader, alignment));
-        reader.Item = null;
+        var infos = new List<TensorInfo>(); // grows as tensors are found: a lying count allocates nothing
+        for (var i = 0UL; i < count; i++) infos.Add(ReadTensorInfo(reader, alignment));
 
         var dataStart = (reader.Offset + alignment - 1) / alignment * alignment;
         foreach (var info in infos)
         {
-            var offset = (ulong)dataStart + info.Offset;
-            if (offset < info.Offset || offset > (ulong)file.Length || (ulong)info.Bytes > (ulong)file.Length - offset)
+            // No overflow: ReadTensorInfo saw that each of the two is within the file's length.
+            var offset = dataStart + info.Offset;
+            if (info.Bytes > file.Length - offset)
             {
-                ModelFileException.Throw("tensor data of", Path, info.Name, (long)Math.Min(offset, long.MaxValue),
-                    $"{info.Bytes} bytes within the file", $"{Math.Max(0, file.Length - (long)Math.Min(offset, long.MaxValue))} bytes before its end", BrokenAdvice);
+                ModelFileException.Throw("data of tensor", Path, info.Name, offset,
+                    $"{info.Bytes} bytes", $"the end of the file at {file.Length}", BrokenAdvice);
             }
-            var view = new TensorView(info.Name, info.Type, info.Shape, (long)offset, info.Bytes, file.Start + offset);
-            if (!byName.TryAdd(info.Name, view)) ModelFileException.Throw("tensor occurs twice:", Path, info.Name, info.HeaderOffset, advice: BrokenAdvice);
-            tensors.Add(view);
+            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset));
         }
         CheckOverlap();
     }
@@ -200,68 +186,90 @@ internal sealed unsafe class Gguf : ModelFile
             var (before, tensor) = (sorted[i - 1], sorted[i]);
             if (tensor.Offset < before.Offset + before.Bytes)
             {
-                ModelFileException.Throw("tensor data of", Path, tensor.Name, tensor.Offset,
-                    $"data after that of '{ModelFileException.Printable(before.Name)}', which ends at {before.Offset + before.Bytes}", "an overlap", BrokenAdvice);
+                ModelFileException.Throw("data of tensor", Path, tensor.Name, tensor.Offset,
+                    $"a start at or after {before.Offset + before.Bytes}", $"an overlap with '{before.Name}'", BrokenAdvice);
             }
         }
     }
 
-    private readonly record struct TensorInfo(string Name, WeightType Type, long[] Shape, long Bytes, ulong Offset, long HeaderOffset);
+    private readonly record struct TensorInfo(string Name, WeightType Type, long[] Shape, long Bytes, long Offset);
 
-    private static TensorInfo ReadTensorInfo(ref Reader reader, uint alignment)
+    private TensorInfo ReadTensorInfo(Reader reader, uint alignment)
     {
-        reader.Item = null;
-        var header = reader.Offset;
-        var name = reader.Text("tensor name", Limits.TensorNameBytes);
-        reader.Item = name;
+        reader.About("", null);
         var at = reader.Offset;
-        var dimensions = reader.U32("dimensions");
-        if (dimensions > Limits.Dimensions) reader.Fail("number of dimensions of tensor", at, $"at most {Limits.Dimensions}", dimensions.ToString(), BrokenAdvice);
+        var name = reader.Text("tensor name", Limits.TensorNameBytes);
+        reader.About("tensor", name);
+        // Refused at once and not at the end: zeros read as nameless tensors, and a sparse file has no end of them.
+        if (!byName.TryAdd(name, byName.Count)) reader.Fail("name", at, "a name of its own", "a name that occurred before", BrokenAdvice);
+        at = reader.Offset;
+        var dimensions = reader.U32("number of dimensions");
+        if (dimensions > Limits.Dimensions)
+            reader.Fail("number of dimensions", at, $"at most {Limits.Dimensions}", dimensions.ToString(), BrokenAdvice);
 
         var shape = new long[dimensions];
         var sizesAt = reader.Offset;
-        UInt128 values = 1;
+        var (values, product) = (1L, (UInt128)1);
         for (var i = 0; i < shape.Length; i++)
         {
             at = reader.Offset;
             var size = reader.U64("size");
-            if (size > long.MaxValue) reader.Fail("size of tensor", at, "at most 2^63 - 1", size.ToString(), BrokenAdvice);
+            // Sizes of 0 are left out of this product: they must not hide others whose product overflows elsewhere.
+            product *= Math.Max(size, 1);
+            if (product > Limits.Weights)
+                reader.Fail("sizes", at, $"at most 2^{ulong.Log2(Limits.Weights)} weights", $"size {size} on top of the others", BrokenAdvice);
             shape[^(i + 1)] = (long)size; // the file lists the innermost size first; we hold rows × columns
-            values *= size;
-            if (values > long.MaxValue / 8) reader.Fail("sizes of tensor", sizesAt, "a number of weights below 2^60", "more", BrokenAdvice);
+            values *= (long)size;
         }
 
         at = reader.Offset;
         var type = (WeightType)reader.U32("weight type");
         if (!type.IsKnown())
-            reader.Fail("weight type of tensor", at, "a type of the GGUF specification", $"type {(uint)type}", "The file is damaged, or its type is newer than this runtime or was withdrawn.");
+            reader.Fail("weight type", at, "a type of the GGUF specification", $"type {(uint)type}", "The file is damaged, or its type is newer than this runtime or was withdrawn.");
         var columns = shape.Length > 0 ? shape[^1] : 1;
         if (columns % type.BlockValues() != 0)
-            reader.Fail("row length of tensor", sizesAt, $"a multiple of {type.BlockValues()} for {type}", columns.ToString(), BrokenAdvice);
+            reader.Fail("row length", sizesAt, $"a multiple of {type.BlockValues()} for {type}", columns.ToString(), BrokenAdvice);
 
         at = reader.Offset;
         var offset = reader.U64("data offset");
-        if (offset % alignment != 0) reader.Fail("data offset of tensor", at, $"a multiple of {alignment}", offset.ToString(), BrokenAdvice);
-        var bytes = (UInt128)((long)values / type.BlockValues()) * (uint)type.BlockBytes();
-        if (bytes > long.MaxValue) reader.Fail("sizes of tensor", sizesAt, "a size below 2^63 bytes", "more", BrokenAdvice);
-        return new TensorInfo(name, type, shape, (long)bytes, offset, header);
+        if (offset % alignment != 0) reader.Fail("data offset", at, $"a multiple of {alignment}", offset.ToString(), BrokenAdvice);
+        if (offset > (ulong)reader.FileLength)
+            reader.Fail("data offset", at, $"at most {reader.FileLength}, the file's length", offset.ToString(), BrokenAdvice);
+        return new TensorInfo(name, type, shape, type.RowBytes(values), (long)offset);
     }
 
     /// <summary>Reads forward through the map; every read is checked against what remains and says what was being read.</summary>
-    private struct Reader(MappedFile file)
+    private sealed class Reader(MappedFile file)
     {
         private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-        /// <summary>Tensor or key being read, for messages.</summary>
-        public string? Item { get; set; }
+        private readonly long end = Math.Min(file.Length, Limits.HeaderBytes);
+        private string kind = "";
+        private string? item;
 
         public long Offset { get; private set; }
 
-        public readonly long Remaining => file.Length - Offset;
+        public long FileLength => file.Length;
+
+        private long Remaining => end - Offset;
+
+        /// <summary>Names what is being read, for messages: a tensor or a metadata key.</summary>
+        public void About(string kindOfItem, string? name) => (kind, item) = (kindOfItem, name);
 
         public uint U32(string what) => BinaryPrimitives.ReadUInt32LittleEndian(Take(4, what));
 
         public ulong U64(string what) => BinaryPrimitives.ReadUInt64LittleEndian(Take(8, what));
+
+        /// <summary>A number of things that take at least <paramref name="bytesEach"/> bytes each in what remains.</summary>
+        public ulong Count(string what, ulong limit, ulong bytesEach)
+        {
+            var at = Offset;
+            var count = U64(what);
+            if (count > limit) Fail(what, at, $"at most {limit}", count.ToString(), BrokenAdvice);
+            if (count > (ulong)Remaining / bytesEach)
+                Fail(what, at, $"at most {(ulong)Remaining / bytesEach}, because {Left}", count.ToString(), BrokenAdvice);
+            return count;
+        }
 
         /// <summary>A length in bytes, at most <paramref name="limit"/> and at most what remains after it.</summary>
         public long Length(string what, ulong limit)
@@ -269,42 +277,45 @@ internal sealed unsafe class Gguf : ModelFile
             var at = Offset;
             var length = U64(what);
             if (length > limit) Fail(what, at, $"at most {limit} bytes", length.ToString(), BrokenAdvice);
-            if (length > (ulong)Remaining) Fail(what, at, $"at most {Remaining} bytes, for no more remain", length.ToString(), BrokenAdvice);
+            if (length > (ulong)Remaining) Fail(what, at, $"at most {Remaining} bytes, because {Left}", length.ToString(), BrokenAdvice);
             return (long)length;
         }
 
         public string Text(string what, ulong limit)
         {
-            var length = Length(what, limit);
+            var length = Length("length of " + what, limit);
             var at = Offset;
+            var bytes = Take((int)length, what);
             try
             {
-                return Strict.GetString(Take((int)length, what));
+                return Strict.GetString(bytes);
             }
             catch (DecoderFallbackException)
             {
-                Fail(what, at, "valid UTF-8", "other bytes", BrokenAdvice);
+                Fail(what, at, "valid UTF-8", "bytes " + Convert.ToHexString(bytes[..Math.Min(bytes.Length, 16)]), BrokenAdvice);
                 return "";
             }
         }
 
-        public Metadata.Entry Skip(long length, MetadataType type)
+        public void Skip(long length, string what)
         {
-            if (length > Remaining) Fail("metadata value", Offset, $"{length} bytes", $"{Remaining} bytes before the end of the file", BrokenAdvice);
-            var entry = new Metadata.Entry(type, Offset, length, default);
+            if (length > Remaining) Fail(what, Offset, $"{length} bytes", Left, BrokenAdvice);
             Offset += length;
-            return entry;
         }
 
-        public readonly void Fail(string what, long offset, string? expected, string? found, string advice) =>
-            ModelFileException.Throw(Item is null ? what : what + " of", file.Path, Item, offset, expected, found, advice);
-
-        private ReadOnlySpan<byte> Take(int length, string what)
+        public ReadOnlySpan<byte> Take(int length, string what)
         {
-            if (length > Remaining) Fail(what, Offset, $"{length} bytes", $"{Remaining} bytes before the end of the file", BrokenAdvice);
-            var span = new ReadOnlySpan<byte>(file.Start + Offset, length);
-            Offset += length;
-            return span;
+            var at = Offset;
+            Skip(length, what);
+            return file.Span(at, length);
         }
+
+        [DoesNotReturn]
+        public void Fail(string what, long offset, string? expected, string? found, string advice) =>
+            ModelFileException.Throw(item is null ? what : $"{what} of {kind}", file.Path, item, offset, expected, found, advice);
+
+        private string Left => end == file.Length
+            ? $"{Remaining} bytes remain before the end of the file"
+            : $"{Remaining} bytes remain before the end of the largest header allowed ({Limits.HeaderBytes} bytes)";
     }
 }

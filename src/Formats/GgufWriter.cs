@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace WarpDecode.Formats;
@@ -8,33 +10,53 @@ namespace WarpDecode.Formats;
 /// </summary>
 internal sealed class GgufWriter
 {
-    private const int Alignment = 32;
-    private readonly List<(string Key, byte[] Value)> entries = [];
+    private const string AlignmentKey = "general.alignment";
+    private readonly List<(string Key, MetadataType Type, byte[] Value)> entries = [];
+    private readonly HashSet<string> keys = new(StringComparer.Ordinal);
     private readonly List<(string Name, WeightType Type, long[] Shape, Action<Stream> Write)> tensors = [];
+    private long alignment = 32;
 
     public GgufWriter(string architecture) => Add("general.architecture", architecture);
 
-    public GgufWriter Add(string key, string value) => AddRaw(key, MetadataType.String, w => Put(w, value));
+    /// <summary>Adds a text.</summary>
+    public GgufWriter Add(string key, string value) => Add(key, MetadataType.String, Encode(w => Put(w, value)));
 
-    public GgufWriter Add(string key, uint value) => AddRaw(key, MetadataType.UInt32, w => w.Write(value));
+    /// <summary>Adds a number or a truth value; <c>general.alignment</c> is obeyed too.</summary>
+    public GgufWriter Add<T>(string key, T value)
+        where T : unmanaged => Add(key, TypeOf<T>(), MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)).ToArray());
 
-    public GgufWriter Add(string key, float value) => AddRaw(key, MetadataType.Float32, w => w.Write(value));
-
-    public GgufWriter Add(string key, bool value) => AddRaw(key, MetadataType.Bool, w => w.Write(value));
-
-    public GgufWriter Add(string key, IReadOnlyCollection<string> values) => AddRaw(key, MetadataType.Array, w =>
+    /// <summary>Adds an array of texts.</summary>
+    public GgufWriter Add(string key, IReadOnlyCollection<string> values) => Add(key, MetadataType.Array, Encode(w =>
     {
         w.Write((uint)MetadataType.String);
         w.Write((ulong)values.Count);
         foreach (var value in values) Put(w, value);
-    });
+    }));
 
-    public GgufWriter Add(string key, IReadOnlyCollection<int> values) => AddRaw(key, MetadataType.Array, w =>
+    /// <summary>Adds an array of numbers or truth values.</summary>
+    public GgufWriter Add<T>(string key, IReadOnlyCollection<T> values)
+        where T : unmanaged => Add(key, MetadataType.Array, Encode(w =>
     {
-        w.Write((uint)MetadataType.Int32);
+        w.Write((uint)TypeOf<T>());
         w.Write((ulong)values.Count);
-        foreach (var value in values) w.Write(value);
-    });
+        w.Write(MemoryMarshal.AsBytes<T>(values.ToArray()));
+    }));
+
+    /// <summary>Adds a value of another file as it is, arrays within arrays and invalid UTF-8 included.</summary>
+    public GgufWriter Copy(Metadata from, string key) => Add(key, from.Describe(key).Type, from.Encoded(key).ToArray());
+
+    /// <summary>Adds a value that is already encoded as the format asks for.</summary>
+    public GgufWriter Add(string key, MetadataType type, byte[] encoded)
+    {
+        if (!keys.Add(key)) throw new ArgumentException($"metadata '{key}' was added before", nameof(key));
+        if (key == AlignmentKey)
+        {
+            alignment = type == MetadataType.UInt32 ? BinaryPrimitives.ReadUInt32LittleEndian(encoded) : 0;
+            if (!long.IsPow2(alignment)) throw new ArgumentException("the alignment is a power of two, as a uint", nameof(encoded));
+        }
+        entries.Add((key, type, encoded));
+        return this;
+    }
 
     /// <summary>Adds a tensor; <paramref name="write"/> must write exactly the bytes of that type and shape.</summary>
     /// <param name="name">Name in the file.</param>
@@ -47,54 +69,58 @@ internal sealed class GgufWriter
         return this;
     }
 
-    /// <summary>Writes the whole file.</summary>
+    /// <summary>Writes the whole file to a stream that knows its position.</summary>
     public void Write(Stream stream)
     {
-        using var header = new MemoryStream();
-        using (var w = new BinaryWriter(header, Encoding.UTF8, leaveOpen: true))
-        {
-            w.Write("GGUF"u8);
-            w.Write(3u);
-            w.Write((ulong)tensors.Count);
-            w.Write((ulong)entries.Count);
-            foreach (var (key, value) in entries)
-            {
-                Put(w, key);
-                w.Write(value);
-            }
-            var offset = 0L;
-            foreach (var (name, type, shape, _) in tensors)
-            {
-                Put(w, name);
-                w.Write((uint)shape.Length);
-                foreach (var size in shape.Reverse()) w.Write((ulong)size);
-                w.Write((uint)type);
-                w.Write((ulong)offset);
-                offset = Align(offset + Bytes(type, shape));
-            }
-        }
-        stream.Write(header.GetBuffer(), 0, (int)header.Length);
-        Pad(stream, header.Length);
+        var start = stream.Position;
+        stream.Write(Encode(WriteHeader));
+        Pad(stream, start);
         foreach (var (name, type, shape, write) in tensors)
         {
-            var counted = new CountingStream(stream);
-            write(counted);
-            var expected = Bytes(type, shape);
-            if (counted.Written != expected)
-                throw new InvalidOperationException($"tensor {name}: its writer wrote {counted.Written} bytes, {expected} were announced");
-            Pad(stream, expected);
+            var (before, expected) = (stream.Position, Bytes(type, shape));
+            write(stream);
+            if (stream.Position - before != expected)
+                throw new InvalidOperationException($"tensor {name}: its writer wrote {stream.Position - before} bytes, {expected} were announced");
+            Pad(stream, start);
         }
     }
 
-    private static long Align(long offset) => (offset + Alignment - 1) / Alignment * Alignment;
-
-    private static long Bytes(WeightType type, long[] shape) => type.RowBytes(shape.Aggregate(1L, (a, b) => checked(a * b)));
-
-    private static void Pad(Stream stream, long written)
+    private void WriteHeader(BinaryWriter w)
     {
-        Span<byte> zeros = stackalloc byte[Alignment];
-        zeros.Clear();
-        stream.Write(zeros[..(int)(Align(written) - written)]);
+        w.Write("GGUF"u8);
+        w.Write(3u);
+        w.Write((ulong)tensors.Count);
+        w.Write((ulong)entries.Count);
+        foreach (var (key, type, value) in entries)
+        {
+            Put(w, key);
+            w.Write((uint)type);
+            w.Write(value);
+        }
+        var offset = 0L;
+        foreach (var (name, type, shape, _) in tensors)
+        {
+            Put(w, name);
+            w.Write((uint)shape.Length);
+            foreach (var size in Enumerable.Reverse(shape)) w.Write((ulong)size);
+            w.Write((uint)type);
+            w.Write((ulong)offset);
+            offset = Align(offset + Bytes(type, shape));
+        }
+    }
+
+    private static long Bytes(WeightType type, long[] shape)
+    {
+        if (shape.Length > 0) type.RowBytes(shape[^1]); // throws unless rows are whole blocks
+        return type.RowBytes(shape.Aggregate(1L, (a, b) => checked(a * b)));
+    }
+
+    private long Align(long offset) => (offset + alignment - 1) / alignment * alignment;
+
+    private void Pad(Stream stream, long start)
+    {
+        var written = stream.Position - start;
+        stream.Write(new byte[Align(written) - written]);
     }
 
     private static void Put(BinaryWriter w, string text)
@@ -104,51 +130,27 @@ internal sealed class GgufWriter
         w.Write(bytes);
     }
 
-    private GgufWriter AddRaw(string key, MetadataType type, Action<BinaryWriter> put)
+    private static byte[] Encode(Action<BinaryWriter> put)
     {
-        using var value = new MemoryStream();
-        using (var w = new BinaryWriter(value, Encoding.UTF8, leaveOpen: true))
-        {
-            w.Write((uint)type);
-            put(w);
-        }
-        entries.Add((key, value.ToArray()));
-        return this;
+        using var bytes = new MemoryStream();
+        using (var w = new BinaryWriter(bytes, Encoding.UTF8, leaveOpen: true)) put(w);
+        return bytes.ToArray();
     }
 
-    /// <summary>Passes bytes through and counts them.</summary>
-    private sealed class CountingStream(Stream inner) : Stream
-    {
-        public long Written { get; private set; }
-
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
+    private static MetadataType TypeOf<T>()
+        where T : unmanaged => default(T) switch
         {
-            get => Written;
-            set => throw new NotSupportedException();
-        }
-
-        public override void Flush() => inner.Flush();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
-
-        public override void Write(ReadOnlySpan<byte> buffer)
-        {
-            inner.Write(buffer);
-            Written += buffer.Length;
-        }
-    }
+            byte => MetadataType.UInt8,
+            sbyte => MetadataType.Int8,
+            ushort => MetadataType.UInt16,
+            short => MetadataType.Int16,
+            uint => MetadataType.UInt32,
+            int => MetadataType.Int32,
+            ulong => MetadataType.UInt64,
+            long => MetadataType.Int64,
+            float => MetadataType.Float32,
+            double => MetadataType.Float64,
+            bool => MetadataType.Bool,
+            _ => throw new NotSupportedException($"GGUF has no metadata type for {typeof(T).Name}"),
+        };
 }

@@ -42,7 +42,11 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
     static abstract Vector128<sbyte> Load16(TSelf* block, int sixteenth);
 }
 
-/// <summary>A format of plain floating-point numbers, one a block, widened to FP32 without a scale.</summary>
+/// <summary>
+/// A format of plain floating-point numbers, one a block, widened to FP32 without a scale. The vector loads equal
+/// <see cref="IBlockFormat{TSelf}.At"/> bit for bit on every finite number; infinities and NaN, which no weight is, may come
+/// out as other numbers (see <see cref="Blocks.F16"/>).
+/// </summary>
 /// <typeparam name="TSelf">The number's struct itself.</typeparam>
 internal unsafe interface IFloatFormat<TSelf> : IBlockFormat<TSelf>
     where TSelf : unmanaged, IFloatFormat<TSelf>

@@ -2,11 +2,18 @@ namespace WarpDecode.Formats;
 
 /// <summary>
 /// Upper bounds on what a header may declare. Real files stay far below them; a file above one is broken or hostile.
-/// Every count is also checked against the bytes that remain, so that no header makes the reader allocate more than
-/// a small multiple of the file's own size.
+/// Every count is also checked against the bytes that remain, and nothing is allocated for an item before it was found, so
+/// that no header makes the reader allocate more than about ten times its own size (a name becomes a string, a view and a
+/// dictionary's entry).
 /// </summary>
 internal static class Limits
 {
+    /// <summary>
+    /// Bytes of a whole header (vocabularies make them up to about 20 MB). Bounds the time that opening takes: arrays of
+    /// strings are walked one by one, and a sparse file can be terabytes long.
+    /// </summary>
+    public const long HeaderBytes = 1 << 30;
+
     /// <summary>Metadata entries in one file (real models have about 50).</summary>
     public const ulong MetadataEntries = 1 << 16;
 
@@ -30,6 +37,9 @@ internal static class Limits
 
     /// <summary>Dimensions of a tensor (ggml's own limit).</summary>
     public const uint Dimensions = 4;
+
+    /// <summary>Weights in one tensor: low enough that their bytes, 8 each at most, are below 2^63.</summary>
+    public const ulong Weights = 1UL << 59;
 
     /// <summary>Largest alignment of tensor data, in bytes (the usual one is 32).</summary>
     public const uint Alignment = 1 << 16;

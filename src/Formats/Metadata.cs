@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace WarpDecode.Formats;
@@ -27,24 +28,30 @@ public enum MetadataType
 /// Metadata of a model file by key, with typed access that says which key is missing or of the wrong type.
 /// Strings and arrays stay in the memory map until they are asked for.
 /// </summary>
-public sealed unsafe class Metadata
+public sealed class Metadata
 {
-    private readonly string path;
-    private readonly byte* file;
+    private const string MissingAdvice = "The file is incomplete for this use: convert or download it again.";
+    private const string WrongAdvice = "Convert the model again with a current converter; if the value is right, this runtime does not support it.";
+    private const string ChangedAdvice = "Something wrote to the file while it was open: open it again once that is done.";
+
+    private readonly MappedFile file;
     private readonly List<string> keys = [];
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
 
-    internal Metadata(string path, byte* file)
+    internal Metadata(MappedFile file)
     {
-        this.path = path;
         this.file = file;
+        Keys = keys.AsReadOnly();
     }
 
-    /// <summary>A value where it lies: <c>Offset</c> is that of the scalar, of a string's bytes or of an array's first element.</summary>
-    internal readonly record struct Entry(MetadataType Type, long Offset, long Length, MetadataType Element);
+    /// <summary>
+    /// A value where it lies: its encoded bytes are <c>Start … End − 1</c> of the file. A string's begin with a u64 length, an
+    /// array's with a u32 element type and a u64 count; for an array <c>Element</c> and <c>Count</c> repeat these, as checked.
+    /// </summary>
+    internal readonly record struct Entry(MetadataType Type, long Start, long End, MetadataType Element, long Count);
 
     /// <summary>Keys in the file's own order.</summary>
-    public IReadOnlyList<string> Keys => keys;
+    public IReadOnlyList<string> Keys { get; }
 
     /// <summary>Whether the file has <paramref name="key"/>.</summary>
     public bool Contains(string key) => entries.ContainsKey(key);
@@ -54,7 +61,7 @@ public sealed unsafe class Metadata
     public (MetadataType Type, MetadataType Element, long Count) Describe(string key)
     {
         var e = Require(key);
-        return (e.Type, e.Element, e.Type == MetadataType.Array ? e.Length : 1);
+        return (e.Type, e.Element, e.Count);
     }
 
     /// <summary>An integer, from any integer type that holds it, as a value between <paramref name="min"/> and <paramref name="max"/>.</summary>
@@ -62,10 +69,8 @@ public sealed unsafe class Metadata
     public long GetInteger(string key, long min = long.MinValue, long max = long.MaxValue)
     {
         var e = Require(key);
-        if (!TryInteger(e.Type, e.Offset, out var value)) Wrong(key, e, "an integer");
-        if (value < min || value > max)
-            ModelFileException.Throw("metadata", path, key, e.Offset, $"an integer from {min} to {max}", value.ToString());
-        return value;
+        if (!IsInteger(e.Type)) Wrong(key, e, "an integer");
+        return Integer(key, e.Type, e.Start, min, max);
     }
 
     /// <inheritdoc cref="GetInteger(string, long, long)"/>
@@ -76,12 +81,10 @@ public sealed unsafe class Metadata
     public double GetNumber(string key)
     {
         var e = Require(key);
-        double value;
-        if (e.Type == MetadataType.Float32) value = BinaryPrimitives.ReadSingleLittleEndian(Span(e.Offset, 4));
-        else if (e.Type == MetadataType.Float64) value = BinaryPrimitives.ReadDoubleLittleEndian(Span(e.Offset, 8));
-        else if (TryInteger(e.Type, e.Offset, out var integer)) value = integer;
-        else { Wrong(key, e, "a number"); value = 0; }
-        if (!double.IsFinite(value)) ModelFileException.Throw("metadata", path, key, e.Offset, "a finite number", value.ToString());
+        if (!IsInteger(e.Type) && e.Type is not (MetadataType.Float32 or MetadataType.Float64)) Wrong(key, e, "a number");
+        var value = IsInteger(e.Type) ? (double)Integer(e.Type, e.Start) : Float(e.Type, e.Start);
+        if (!double.IsFinite(value))
+            ModelFileException.Throw("metadata", file.Path, key, e.Start, "a finite number", value.ToString(), WrongAdvice);
         return value;
     }
 
@@ -91,45 +94,39 @@ public sealed unsafe class Metadata
     {
         var e = Require(key);
         if (e.Type != MetadataType.Bool) Wrong(key, e, "a bool");
-        return file[e.Offset] != 0;
+        return file.Span(e.Start, 1)[0] != 0;
     }
 
-    /// <summary>A text (invalid UTF-8 is shown by replacement characters).</summary>
+    /// <summary>A text. Bytes that are not valid UTF-8 come out as replacement characters.</summary>
     /// <exception cref="ModelFileException">Missing or of another type.</exception>
     public string GetString(string key)
     {
         var e = Require(key);
         if (e.Type != MetadataType.String) Wrong(key, e, "a string");
-        return Encoding.UTF8.GetString(Span(e.Offset, (int)e.Length));
+        return Encoding.UTF8.GetString(StringAt(key, e.Start, e.End, out _));
     }
 
-    /// <summary>An array of texts.</summary>
+    /// <summary>An array of texts. Bytes that are not valid UTF-8 come out as replacement characters.</summary>
     /// <exception cref="ModelFileException">Missing or of another type.</exception>
     public string[] GetStrings(string key)
     {
-        var e = RequireArray(key, "an array of strings");
-        if (e.Element != MetadataType.String && e.Length > 0) Wrong(key, e, "an array of strings");
-        var result = new string[e.Length];
-        var at = e.Offset;
-        for (var i = 0; i < result.Length; i++)
-        {
-            var length = (int)BinaryPrimitives.ReadUInt64LittleEndian(Span(at, 8)); // checked when the header was read
-            result[i] = Encoding.UTF8.GetString(Span(at + 8, length));
-            at += 8 + length;
-        }
+        var e = RequireArray(key, "an array of strings", type => type == MetadataType.String);
+        var result = new string[e.Count];
+        var at = ElementsOf(e);
+        for (var i = 0; i < result.Length; i++) result[i] = Encoding.UTF8.GetString(StringAt(key, at, e.End, out at));
         return result;
     }
 
     /// <summary>An array of integers of any integer type, or a single integer as an array of one.</summary>
-    /// <exception cref="ModelFileException">Missing or of another type.</exception>
+    /// <exception cref="ModelFileException">Missing, of another type, or too large for 64 bits with sign.</exception>
     public long[] GetIntegers(string key)
     {
-        var e = Require(key);
-        if (TryInteger(e.Type, e.Offset, out var single)) return [single];
-        if (e.Type != MetadataType.Array || (e.Length > 0 && !IsInteger(e.Element))) Wrong(key, e, "an array of integers");
-        var result = new long[e.Length];
-        var size = e.Length > 0 ? Gguf.ScalarBytes(e.Element) : 0;
-        for (var i = 0; i < result.Length; i++) TryInteger(e.Element, e.Offset + ((long)i * size), out result[i]);
+        if (IsInteger(Require(key).Type)) return [GetInteger(key)];
+        var e = RequireArray(key, "an array of integers", IsInteger);
+        var result = new long[e.Count];
+        var size = ScalarBytes(e.Element);
+        for (var i = 0; i < result.Length; i++)
+            result[i] = Integer(key, e.Element, ElementsOf(e) + ((long)i * size), long.MinValue, long.MaxValue);
         return result;
     }
 
@@ -137,28 +134,44 @@ public sealed unsafe class Metadata
     /// <exception cref="ModelFileException">Missing or of another type.</exception>
     public float[] GetSingles(string key)
     {
-        var e = RequireArray(key, "an array of float32");
-        if (e.Element != MetadataType.Float32 && e.Length > 0) Wrong(key, e, "an array of float32");
-        var result = new float[e.Length];
-        for (var i = 0; i < result.Length; i++) result[i] = BinaryPrimitives.ReadSingleLittleEndian(Span(e.Offset + (4L * i), 4));
+        var e = RequireArray(key, "an array of float32", type => type == MetadataType.Float32);
+        var result = new float[e.Count];
+        for (var i = 0; i < result.Length; i++) result[i] = (float)Float(e.Element, ElementsOf(e) + (4L * i));
         return result;
     }
 
-    /// <summary>A value in words, for listings: long texts and arrays are cut to about <paramref name="longest"/> characters.</summary>
+    /// <summary>An array of truth values.</summary>
+    /// <exception cref="ModelFileException">Missing or of another type.</exception>
+    public bool[] GetBools(string key)
+    {
+        var e = RequireArray(key, "an array of bools", type => type == MetadataType.Bool);
+        var result = new bool[e.Count];
+        for (var i = 0; i < result.Length; i++) result[i] = file.Span(ElementsOf(e) + i, 1)[0] != 0;
+        return result;
+    }
+
+    /// <summary>
+    /// A value of any type in words, for listings, made safe to print: long texts and arrays are cut to
+    /// <paramref name="longest"/> characters.
+    /// </summary>
+    /// <exception cref="ModelFileException">The key is missing.</exception>
     public string Show(string key, int longest = 80)
     {
         var e = Require(key);
-        var text = e.Type switch
-        {
-            MetadataType.String => GetString(key),
-            MetadataType.Bool => GetBool(key) ? "true" : "false",
-            MetadataType.Float32 or MetadataType.Float64 => NumberOrNonFinite(e),
-            MetadataType.Array => $"[{e.Length} × {e.Element}]",
-            _ => GetInteger(key).ToString(),
-        };
-        text = ModelFileException.Printable(text.Replace('\n', '⏎'));
-        return text.Length <= longest ? text : text[..longest] + "…";
+        var text = new StringBuilder();
+        Append(text, key, e.Type, e.Start, e.End, longest);
+        return ModelFileException.Printable(text.Replace('\n', '⏎').ToString(), longest);
     }
+
+    /// <summary>Bytes of a scalar; 0 for strings and arrays.</summary>
+    internal static int ScalarBytes(MetadataType type) => type switch
+    {
+        MetadataType.UInt8 or MetadataType.Int8 or MetadataType.Bool => 1,
+        MetadataType.UInt16 or MetadataType.Int16 => 2,
+        MetadataType.UInt32 or MetadataType.Int32 or MetadataType.Float32 => 4,
+        MetadataType.UInt64 or MetadataType.Int64 or MetadataType.Float64 => 8,
+        _ => 0,
+    };
 
     internal bool TryAdd(string key, Entry entry)
     {
@@ -167,47 +180,115 @@ public sealed unsafe class Metadata
         return true;
     }
 
-    private string NumberOrNonFinite(Entry e) => e.Type == MetadataType.Float32
-        ? BinaryPrimitives.ReadSingleLittleEndian(Span(e.Offset, 4)).ToString()
-        : BinaryPrimitives.ReadDoubleLittleEndian(Span(e.Offset, 8)).ToString();
+    /// <summary>The value as it is encoded in the file, for copying it to another.</summary>
+    internal ReadOnlySpan<byte> Encoded(string key)
+    {
+        var e = Require(key);
+        return file.Span(e.Start, (int)(e.End - e.Start)); // a header is shorter than 2^31 (Limits.HeaderBytes)
+    }
 
-    private ReadOnlySpan<byte> Span(long offset, int length) => new(file + offset, length);
+    /// <summary>Where <paramref name="key"/>'s value lies, for messages.</summary>
+    internal long OffsetOf(string key) => Require(key).Start;
+
+    // Appends one value and returns where the next one starts. Stops early once there is more text than will be shown: then
+    // so do the callers, and the returned place is not used.
+    private long Append(StringBuilder text, string key, MetadataType type, long at, long end, int longest)
+    {
+        switch (type)
+        {
+            case MetadataType.String:
+                var bytes = StringAt(key, at, end, out var next);
+                text.Append(Encoding.UTF8.GetString(bytes[..(int)Math.Min(bytes.Length, 4L * longest)])); // 4 bytes a character at most
+                if (bytes.Length > 4L * longest) text.Append('…');
+                return next;
+            case MetadataType.Array:
+                var element = (MetadataType)BinaryPrimitives.ReadUInt32LittleEndian(file.Span(at, 4));
+                var count = BinaryPrimitives.ReadUInt64LittleEndian(file.Span(at + 4, 8));
+                text.Append('[').Append(count).Append(" × ").Append(element);
+                at += 12;
+                for (var i = 0UL; i < count && text.Length <= longest; i++)
+                {
+                    text.Append(i == 0 ? ": " : ", ");
+                    at = Append(text, key, element, at, end, longest);
+                }
+                text.Append(']');
+                return at;
+            case MetadataType.Bool:
+                text.Append(file.Span(at, 1)[0] != 0 ? "true" : "false");
+                return at + 1;
+            case MetadataType.Float32:
+                text.Append((float)Float(type, at));
+                return at + 4;
+            case MetadataType.Float64:
+                text.Append(Float(type, at));
+                return at + 8;
+            default:
+                text.Append(Integer(type, at));
+                return at + ScalarBytes(type);
+        }
+    }
+
+    private static long ElementsOf(Entry e) => e.Start + 12;
+
+    // The bytes of the string whose length stands at `at`, and where the next value starts. Lengths were checked when the
+    // header was read; they are checked again because another program may have written to the file since.
+    private ReadOnlySpan<byte> StringAt(string key, long at, long end, out long next)
+    {
+        var length = at <= end - 8 ? BinaryPrimitives.ReadUInt64LittleEndian(file.Span(at, 8)) : ulong.MaxValue;
+        if (length > (ulong)Math.Max(0, end - at - 8))
+            ModelFileException.Throw("metadata", file.Path, key, at, "the string that was there when the file was opened", "another", ChangedAdvice);
+        next = at + 8 + (long)length;
+        return file.Span(at + 8, (int)length);
+    }
 
     private Entry Require(string key)
     {
         if (!entries.TryGetValue(key, out var e))
-            ModelFileException.Throw("metadata has no key", path, key, advice: "The file is incomplete for this model type: convert or download it again.");
+            ModelFileException.Throw("metadata has no key", file.Path, key, expected: "a value for it", found: "none", advice: MissingAdvice);
         return e;
     }
 
-    private Entry RequireArray(string key, string expected)
+    // An empty array may be of any type: converters that have no element to look at guess one.
+    private Entry RequireArray(string key, string expected, Predicate<MetadataType> isElement)
     {
         var e = Require(key);
-        if (e.Type != MetadataType.Array) Wrong(key, e, expected);
+        if (e.Type != MetadataType.Array || (e.Count > 0 && !isElement(e.Element))) Wrong(key, e, expected);
         return e;
     }
 
-    private void Wrong(string key, Entry e, string expected) => ModelFileException.Throw(
-        "metadata", path, key, e.Offset, expected, e.Type == MetadataType.Array ? $"an array of {e.Element}" : $"a value of type {e.Type}");
+    [DoesNotReturn]
+    private void Wrong(string key, Entry e, string expected) => ModelFileException.Throw("metadata", file.Path, key, e.Start, expected,
+        e.Type == MetadataType.Array ? $"an array of {e.Element}" : $"a value of type {e.Type}", WrongAdvice);
 
     private static bool IsInteger(MetadataType type) => type is MetadataType.UInt8 or MetadataType.Int8 or MetadataType.UInt16
         or MetadataType.Int16 or MetadataType.UInt32 or MetadataType.Int32 or MetadataType.UInt64 or MetadataType.Int64;
 
-    // Unsigned 64-bit values above long.MaxValue are saturated: every caller's range check then refuses them.
-    private bool TryInteger(MetadataType type, long offset, out long value)
+    private double Float(MetadataType type, long offset) => type == MetadataType.Float32
+        ? BinaryPrimitives.ReadSingleLittleEndian(file.Span(offset, 4))
+        : BinaryPrimitives.ReadDoubleLittleEndian(file.Span(offset, 8));
+
+    private long Integer(string key, MetadataType type, long offset, long min, long max)
     {
-        value = type switch
+        var value = Integer(type, offset);
+        if (value < min || value > max)
+            ModelFileException.Throw("metadata", file.Path, key, offset, $"an integer from {min} to {max}", value.ToString(), WrongAdvice);
+        return (long)value;
+    }
+
+    // 128 bits hold every integer type, so that no value wraps or saturates before its range is checked.
+    private Int128 Integer(MetadataType type, long offset)
+    {
+        var bytes = file.Span(offset, ScalarBytes(type));
+        return type switch
         {
-            MetadataType.UInt8 => file[offset],
-            MetadataType.Int8 => (sbyte)file[offset],
-            MetadataType.UInt16 => BinaryPrimitives.ReadUInt16LittleEndian(Span(offset, 2)),
-            MetadataType.Int16 => BinaryPrimitives.ReadInt16LittleEndian(Span(offset, 2)),
-            MetadataType.UInt32 => BinaryPrimitives.ReadUInt32LittleEndian(Span(offset, 4)),
-            MetadataType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(Span(offset, 4)),
-            MetadataType.UInt64 => (long)Math.Min(BinaryPrimitives.ReadUInt64LittleEndian(Span(offset, 8)), long.MaxValue),
-            MetadataType.Int64 => BinaryPrimitives.ReadInt64LittleEndian(Span(offset, 8)),
-            _ => 0,
+            MetadataType.UInt8 => bytes[0],
+            MetadataType.Int8 => (sbyte)bytes[0],
+            MetadataType.UInt16 => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
+            MetadataType.Int16 => BinaryPrimitives.ReadInt16LittleEndian(bytes),
+            MetadataType.UInt32 => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+            MetadataType.Int32 => BinaryPrimitives.ReadInt32LittleEndian(bytes),
+            MetadataType.UInt64 => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
+            _ => BinaryPrimitives.ReadInt64LittleEndian(bytes),
         };
-        return IsInteger(type);
     }
 }

@@ -8,8 +8,15 @@ namespace WarpDecode.Formats;
 /// A model file that cannot be used, located: which file, which tensor or key, at which byte offset,
 /// what was expected there and what was found.
 /// </summary>
+/// <remarks>
+/// <see cref="Exception.Message"/> is safe to print. <see cref="File"/>, <see cref="Item"/>, <see cref="Expected"/> and
+/// <see cref="Found"/> are for programs: they may hold text of the file as it is, control characters included.
+/// </remarks>
 public sealed class ModelFileException : Exception
 {
+    private const int LongestPart = 200; // characters: enough for any real name, too few to fill a screen
+    private const int LongestPath = 4096; // Linux's own limit: the end of a path says most, so it is not cut
+
     internal ModelFileException(
         string what, string file, string? item = null, long? offset = null, string? expected = null, string? found = null,
         string? advice = null, Exception? inner = null)
@@ -46,26 +53,31 @@ public sealed class ModelFileException : Exception
         string what, string file, string? item = null, long? offset = null, string? expected = null, string? found = null,
         string? advice = null) => throw new ModelFileException(what, file, item, offset, expected, found, advice);
 
-    private static string Compose(string what, string file, string? item, long? offset, string? expected, string? found)
+    /// <summary>
+    /// Text that may be untrusted, made safe to print and cut to <paramref name="longest"/> characters: control characters
+    /// could drive a terminal, line separators could fake lines, and invisible format characters (those that turn the
+    /// direction of writing above all) could make a name look like another.
+    /// </summary>
+    internal static string Printable(string text, int longest = LongestPart)
     {
-        var text = new StringBuilder(Printable(file)).Append(": ").Append(what);
-        if (item is not null) text.Append(" '").Append(Printable(item)).Append('\'');
-        if (offset is not null) text.Append(CultureInfo.InvariantCulture, $" at offset {offset}");
-        if (expected is not null) text.Append(": expected ").Append(expected);
-        if (found is not null) text.Append(expected is null ? ": found " : ", found ").Append(Printable(found));
-        return text.ToString();
-    }
-
-    // Names come out of untrusted files: nothing in them may reach a terminal as a control sequence or fill a screen.
-    internal static string Printable(string text)
-    {
-        const int longest = 200;
         var clean = new StringBuilder(Math.Min(text.Length, longest));
-        foreach (var c in text)
+        foreach (var rune in text.EnumerateRunes()) // lone surrogates come out as U+FFFD
         {
-            if (clean.Length == longest) return clean.Append('…').ToString();
-            clean.Append(char.IsControl(c) || c is '\u202E' or '\u2028' or '\u2029' ? '\uFFFD' : c);
+            if (clean.Length + rune.Utf16SequenceLength > longest) return clean.Append('…').ToString();
+            var safe = Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+            clean.Append(safe ? rune.ToString() : "\uFFFD");
         }
         return clean.ToString();
+    }
+
+    private static string Compose(string what, string file, string? item, long? offset, string? expected, string? found)
+    {
+        var text = new StringBuilder(Printable(file, LongestPath)).Append(": ").Append(Printable(what, LongestPath));
+        if (item is not null) text.Append(" '").Append(Printable(item)).Append('\'');
+        if (offset is not null) text.Append(" at offset ").Append(offset);
+        if (expected is not null) text.Append(": expected ").Append(Printable(expected));
+        if (found is not null) text.Append(expected is null ? ": found " : ", found ").Append(Printable(found));
+        return text.ToString();
     }
 }

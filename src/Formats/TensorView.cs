@@ -46,5 +46,5 @@ public sealed unsafe class TensorView
     }
 
     /// <summary>Name, type and shape for error messages: <c>blk.0.attn_q.weight Q8_0 [256, 256]</c>.</summary>
-    public override string ToString() => $"{Name} {Type} [{string.Join(", ", Shape)}]";
+    public override string ToString() => $"{ModelFileException.Printable(Name)} {Type} [{string.Join(", ", Shape)}]";
 }

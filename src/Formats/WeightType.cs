@@ -40,6 +40,8 @@ public enum WeightType
     TQ2_0 = 35,
     MXFP4 = 39,
     NVFP4 = 40,
+    Q1_0 = 41,
+    Q2_0 = 42,
 }
 #pragma warning restore CS1591
 
@@ -82,6 +84,8 @@ public static class WeightTypes
         [WeightType.TQ2_0] = (256, 66),
         [WeightType.MXFP4] = (32, 17),
         [WeightType.NVFP4] = (64, 36),
+        [WeightType.Q1_0] = (128, 18),
+        [WeightType.Q2_0] = (64, 18),
     };
 
     /// <summary>Whether <paramref name="type"/> is a type whose size this runtime knows.</summary>
@@ -93,10 +97,13 @@ public static class WeightTypes
     /// <summary>Bytes of one block of <paramref name="type"/>.</summary>
     public static int BlockBytes(this WeightType type) => Sizes[type].Bytes;
 
-    /// <summary>Bytes of a row of <paramref name="values"/> weights; <paramref name="values"/> must fill whole blocks.</summary>
+    /// <summary>Bytes of a row (or of several) of <paramref name="values"/> weights.</summary>
+    /// <exception cref="ArgumentException"><paramref name="values"/> does not fill whole blocks.</exception>
     public static long RowBytes(this WeightType type, long values)
     {
         var (blockValues, blockBytes) = Sizes[type];
-        return checked(values / blockValues * blockBytes);
+        var (blocks, rest) = Math.DivRem(values, blockValues);
+        if (rest != 0) throw new ArgumentException($"{values} weights are not a whole number of {type} blocks of {blockValues}", nameof(values));
+        return checked(blocks * blockBytes);
     }
 }
