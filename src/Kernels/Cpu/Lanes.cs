@@ -58,11 +58,20 @@ internal unsafe interface ILanes<F>
 /// <summary>Helpers shared by the widths.</summary>
 internal static class Lanes
 {
+    public const int Ahead = 4096;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> v)
     {
         var pair = v + Vector128.Shuffle(v, Vector128.Create(2, 3, 0, 1));
         return pair[0] + pair[1];
+    }
+
+    /// <summary>Asks for the cache line at an address, which need not be valid, where the machine can be asked.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Prefetch(byte* at)
+    {
+        if (Sse.IsSupported) Sse.Prefetch0(at);
     }
 }
 
