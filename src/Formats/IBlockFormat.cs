@@ -24,6 +24,10 @@ internal interface IBlockFormat<TSelf>
 /// A format whose weights are small integers under scales: weight = scale · integer + offset, with one scale (and offset) for
 /// each group of <see cref="Group"/> consecutive weights. All quantized formats of GGML are of this form, table-driven ones too.
 /// Vector kernels need no more than the two methods here, at any vector width.
+/// <para>
+/// Scales are halves times small integers, so for these formats scale · integer is exact in FP32, and a kernel may apply the
+/// scale to the weight, to the product or to a sum as it likes; ours widen to the exact weight first.
+/// </para>
 /// </summary>
 /// <typeparam name="TSelf">The block struct itself.</typeparam>
 internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
@@ -32,14 +36,21 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
     /// <summary>Weights that share a scale: 16 or 32.</summary>
     static abstract int Group { get; }
 
+    /// <summary>
+    /// Weights of a part: the stretch of a block whose bits lie together. Kernels loop over the parts of a block and take the
+    /// sixteenths of a part with constant numbers, so that what depends on them (shifts, masks) costs nothing when it runs.
+    /// 32, 64 or 128.
+    /// </summary>
+    static abstract int Part { get; }
+
     /// <summary>Whether groups have an offset that is not always 0.</summary>
     static abstract bool HasOffset { get; }
 
     /// <summary>Writes the scale of each group of the block and, if the format has them, the offsets.</summary>
     static abstract void Scales(TSelf* block, float* scales, float* offsets);
 
-    /// <summary>The integers of weights 16·<paramref name="sixteenth"/> … +15 of the block.</summary>
-    static abstract Vector128<sbyte> Load16(TSelf* block, int sixteenth);
+    /// <summary>The integers of weights 16·<paramref name="i"/> … +15 of part <paramref name="part"/>; inlined, with a constant i.</summary>
+    static abstract Vector128<sbyte> Load16(TSelf* block, int part, int i);
 }
 
 /// <summary>

@@ -28,6 +28,8 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
 
     public static int Group => 32;
 
+    public static int Part => 64;
+
     public static bool HasOffset => true;
 
     public static float At(ref Q4_K block, int i)
@@ -63,10 +65,11 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q4_K* block, int sixteenth)
+    public static Vector128<sbyte> Load16(Q4_K* block, int part, int i)
     {
-        var pairs = Vector128.Load(block->Q + (sixteenth / 4 * 32) + (sixteenth % 2 * 16));
-        if ((sixteenth & 2) != 0) pairs = Vector128.ShiftRightLogical(pairs.AsUInt16(), 4).AsByte();
+        var pairs = Vector128.Load(block->Q + (32 * part) + (i % 2 * 16));
+        // The shift moves 16-bit lanes: what crosses a byte border is masked away.
+        if (i >= 2) pairs = Vector128.ShiftRightLogical(pairs.AsUInt16(), 4).AsByte();
         return (pairs & Vector128.Create((byte)15)).AsSByte();
     }
 

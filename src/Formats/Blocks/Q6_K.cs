@@ -27,6 +27,8 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
 
     public static int Group => 16;
 
+    public static int Part => 128;
+
     public static bool HasOffset => false;
 
     public static float At(ref Q6_K block, int i)
@@ -54,13 +56,12 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q6_K* block, int sixteenth)
+    public static Vector128<sbyte> Load16(Q6_K* block, int part, int i)
     {
-        var half = sixteenth / 8;
-        var quarter = sixteenth % 8 / 2;
-        var l = sixteenth % 2 * 16;
-        var low = Vector128.Load(block->Low + (64 * half) + (32 * (quarter & 1)) + l);
-        var high = Vector128.Load(block->High + (32 * half) + l).AsUInt16();
+        var quarter = i / 2;
+        var l = i % 2 * 16;
+        var low = Vector128.Load(block->Low + (64 * part) + (32 * (quarter & 1)) + l);
+        var high = Vector128.Load(block->High + (32 * part) + l).AsUInt16();
         // Shifts move 16-bit lanes: what crosses a byte border is masked away.
         if (quarter >= 2) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
         high = quarter == 3 ? Vector128.ShiftRightLogical(high, 2) : Vector128.ShiftLeft(high, 4 - (2 * quarter));

@@ -21,6 +21,8 @@ internal unsafe struct Q8_0 : IQuantFormat<Q8_0>
 
     public static int Group => 32;
 
+    public static int Part => 32;
+
     public static bool HasOffset => false;
 
     public static float At(ref Q8_0 block, int i) => F16.ToSingle(block.D) * block.Q[i];
@@ -29,5 +31,5 @@ internal unsafe struct Q8_0 : IQuantFormat<Q8_0>
     public static void Scales(Q8_0* block, float* scales, float* offsets) => scales[0] = F16.FiniteToSingle(block->D);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q8_0* block, int sixteenth) => Vector128.Load(block->Q + (16 * sixteenth));
+    public static Vector128<sbyte> Load16(Q8_0* block, int part, int i) => Vector128.Load(block->Q + (16 * i));
 }

@@ -15,32 +15,55 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
         var wa = (TFloat*)a;
         var wb = (TFloat*)b;
         var (sumA, sumB) = (L.Zero, L.Zero);
-        var (sumA2, sumB2) = (L.Zero, L.Zero);
         var i = 0;
-        // Two sums a row, for one alone would wait for its own additions.
-        for (; i + 32 <= columns; i += 32)
+        for (; i + 16 <= columns; i += 16)
         {
-            var (x0, x1) = (L.Load(x + i), L.Load(x + i + 16));
+            Lanes.Prefetch((byte*)(wa + i) + Lanes.Ahead);
+            Lanes.Prefetch((byte*)(wb + i) + Lanes.Ahead);
+            var x0 = L.Load(x + i);
             sumA = L.MultiplyAdd(L.Load(wa + i), x0, sumA);
             sumB = L.MultiplyAdd(L.Load(wb + i), x0, sumB);
-            sumA2 = L.MultiplyAdd(L.Load(wa + i + 16), x1, sumA2);
-            sumB2 = L.MultiplyAdd(L.Load(wb + i + 16), x1, sumB2);
         }
-        if (i + 16 <= columns)
-        {
-            sumA = L.MultiplyAdd(L.Load(wa + i), L.Load(x + i), sumA);
-            sumB = L.MultiplyAdd(L.Load(wb + i), L.Load(x + i), sumB);
-            i += 16;
-        }
-        *ya = Finish(L.Add(sumA, sumA2), wa, x, i, columns);
-        *yb = Finish(L.Add(sumB, sumB2), wb, x, i, columns);
+        *ya = Finish(sumA, wa, x, i, columns);
+        *yb = Finish(sumB, wb, x, i, columns);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Dot4(byte* a, byte* b, float** x, int columns, float* ya, float* yb)
     {
-        // Each pair of x is one pass: with 4 × 2 × 2 sums the narrower machines would run out of registers.
-        for (var t = 0; t < 4; t += 2) Dot2((TFloat*)a, (TFloat*)b, x[t], x[t + 1], columns, ya + t, yb + t);
+        var wa = (TFloat*)a;
+        var wb = (TFloat*)b;
+        var x0 = x[0];
+        var x1 = x[1];
+        var x2 = x[2];
+        var x3 = x[3];
+        var (a0, a1, a2, a3) = (L.Zero, L.Zero, L.Zero, L.Zero);
+        var (b0, b1, b2, b3) = (L.Zero, L.Zero, L.Zero, L.Zero);
+        var i = 0;
+        for (; i + 16 <= columns; i += 16)
+        {
+            var (va, vb) = (L.Load(wa + i), L.Load(wb + i));
+            var v = L.Load(x0 + i);
+            a0 = L.MultiplyAdd(va, v, a0);
+            b0 = L.MultiplyAdd(vb, v, b0);
+            v = L.Load(x1 + i);
+            a1 = L.MultiplyAdd(va, v, a1);
+            b1 = L.MultiplyAdd(vb, v, b1);
+            v = L.Load(x2 + i);
+            a2 = L.MultiplyAdd(va, v, a2);
+            b2 = L.MultiplyAdd(vb, v, b2);
+            v = L.Load(x3 + i);
+            a3 = L.MultiplyAdd(va, v, a3);
+            b3 = L.MultiplyAdd(vb, v, b3);
+        }
+        ya[0] = Finish(a0, wa, x0, i, columns);
+        ya[1] = Finish(a1, wa, x1, i, columns);
+        ya[2] = Finish(a2, wa, x2, i, columns);
+        ya[3] = Finish(a3, wa, x3, i, columns);
+        yb[0] = Finish(b0, wb, x0, i, columns);
+        yb[1] = Finish(b1, wb, x1, i, columns);
+        yb[2] = Finish(b2, wb, x2, i, columns);
+        yb[3] = Finish(b3, wb, x3, i, columns);
     }
 
     public override void Widen(byte* row, float* to, int columns)
@@ -52,43 +75,6 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
     }
 
     public override float At(byte* row, int column) => TFloat.At(ref ((TFloat*)row)[column], 0);
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot2(TFloat* a, TFloat* b, float* x, float* z, int columns, float* ya, float* yb)
-    {
-        var (ax, bx, az, bz) = (L.Zero, L.Zero, L.Zero, L.Zero);
-        var (ax2, bx2, az2, bz2) = (L.Zero, L.Zero, L.Zero, L.Zero);
-        var i = 0;
-        for (; i + 32 <= columns; i += 32)
-        {
-            var (wa, wb) = (L.Load(a + i), L.Load(b + i));
-            var (vx, vz) = (L.Load(x + i), L.Load(z + i));
-            ax = L.MultiplyAdd(wa, vx, ax);
-            bx = L.MultiplyAdd(wb, vx, bx);
-            az = L.MultiplyAdd(wa, vz, az);
-            bz = L.MultiplyAdd(wb, vz, bz);
-            (wa, wb) = (L.Load(a + i + 16), L.Load(b + i + 16));
-            (vx, vz) = (L.Load(x + i + 16), L.Load(z + i + 16));
-            ax2 = L.MultiplyAdd(wa, vx, ax2);
-            bx2 = L.MultiplyAdd(wb, vx, bx2);
-            az2 = L.MultiplyAdd(wa, vz, az2);
-            bz2 = L.MultiplyAdd(wb, vz, bz2);
-        }
-        if (i + 16 <= columns)
-        {
-            var (wa, wb) = (L.Load(a + i), L.Load(b + i));
-            var (vx, vz) = (L.Load(x + i), L.Load(z + i));
-            ax = L.MultiplyAdd(wa, vx, ax);
-            bx = L.MultiplyAdd(wb, vx, bx);
-            az = L.MultiplyAdd(wa, vz, az);
-            bz = L.MultiplyAdd(wb, vz, bz);
-            i += 16;
-        }
-        ya[0] = Finish(L.Add(ax, ax2), a, x, i, columns);
-        yb[0] = Finish(L.Add(bx, bx2), b, x, i, columns);
-        ya[1] = Finish(L.Add(az, az2), a, z, i, columns);
-        yb[1] = Finish(L.Add(bz, bz2), b, z, i, columns);
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Finish(F lanes, TFloat* w, float* x, int from, int columns)

@@ -58,11 +58,27 @@ internal unsafe interface ILanes<F>
 /// <summary>Helpers shared by the widths.</summary>
 internal static class Lanes
 {
+    /// <summary>
+    /// How far ahead of its reading a row kernel prefetches, in bytes. The hardware's prefetchers lose two short rows read
+    /// side by side; of 2, 4, 6, 8, 12, 16 and 32 KiB this was the best or near it for every format.
+    /// </summary>
+    public const int Ahead = 8192;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> v)
     {
         var pair = v + Vector128.Shuffle(v, Vector128.Create(2, 3, 0, 1));
         return pair[0] + pair[1];
+    }
+
+    /// <summary>
+    /// Asks for the cache line at an address, which need not be valid, where the machine can be asked. Into the second-level
+    /// cache: one core has too few outstanding misses of the first level to keep the memory busy (12 against 16 GB/s).
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Prefetch(byte* at)
+    {
+        if (Sse.IsSupported) Sse.Prefetch1(at);
     }
 }
 
