@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace WarpDecode.Chat;
 
@@ -7,13 +8,29 @@ internal static class ModelArgument
 {
     private const string DefaultName = "warpdecode-tiny-moe-q8_0.gguf";
 
-    public static Argument<string> Required() => new("MODEL") { Description = "Model file (GGUF)." };
-
-    public static Argument<string?> Optional() => new("MODEL")
+    public static Argument<string> Required()
     {
-        Description = "Model file (GGUF). Without one, the small model that comes with the program.",
-        Arity = ArgumentArity.ZeroOrOne,
-    };
+        var argument = new Argument<string>("MODEL") { Description = "Model file (GGUF)." };
+        argument.Validators.Add(RefuseOptions);
+        return argument;
+    }
+
+    public static Argument<string?> Optional()
+    {
+        var argument = new Argument<string?>("MODEL")
+        {
+            Description = "Model file (GGUF). Without one, the small model that comes with the program.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        argument.Validators.Add(RefuseOptions);
+        return argument;
+    }
+
+    // The parser takes a word that it does not know for the model, a mistyped option too.
+    private static void RefuseOptions(ArgumentResult result)
+    {
+        if (result.Tokens is [{ Value: ['-', ..] word }, ..]) result.AddError($"there is no option {word} here");
+    }
 
     /// <summary>The default model's path.</summary>
     /// <exception cref="UsageException">The program was installed without it.</exception>

@@ -35,6 +35,9 @@ internal static class Dispatch
     /// <summary>The types that there are kernels for.</summary>
     public static IReadOnlyList<WeightType> Supported { get; } = [.. Enum.GetValues<WeightType>().Where(type => TryRows(type, Width) is not null)];
 
+    /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
+    public static bool Supports(WeightType type) => Supported.Contains(type);
+
     private static LaneWidth Widest() =>
         Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? LaneWidth.Avx512
         : Avx2.IsSupported && Fma.IsSupported ? LaneWidth.Avx2

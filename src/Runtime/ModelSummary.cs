@@ -108,7 +108,7 @@ public sealed record ModelSummary
             problem = e.Message;
         }
         var types = file.Tensors.GroupBy(t => t.Type)
-            .Select(g => new WeightTypeSummary(g.Key, g.Count(), g.Sum(t => t.Bytes), Dispatch.Supported.Contains(g.Key)))
+            .Select(g => new WeightTypeSummary(g.Key, g.Count(), g.Sum(t => t.Bytes), Dispatch.Supports(g.Key)))
             .OrderByDescending(t => t.Bytes).ToList();
         if (file.Tensors.Count == 0) problem ??= "the file holds a vocabulary and no weights";
         if (types.Find(t => !t.Computable) is { } missing) problem ??= $"weights of type {missing.Type} cannot be computed with yet";

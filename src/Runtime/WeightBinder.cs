@@ -63,7 +63,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
 
     private Weight Load(TensorView view)
     {
-        if (!Dispatch.Supported.Contains(view.Type))
+        if (!Dispatch.Supports(view.Type))
         {
             ModelFileException.Throw("type of tensor", file.Path, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
                 "This weight type cannot be computed with yet: use a file of the types named.");

@@ -21,6 +21,14 @@ internal sealed class Rates
 
     public void Add(double rate) => values.Add(rate);
 
+    /// <summary>The same rates in another unit.</summary>
+    public Rates Scaled(double factor)
+    {
+        var scaled = new Rates();
+        foreach (var value in values) scaled.Add(value * factor);
+        return scaled;
+    }
+
     /// <summary>Median, and min..max in brackets.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Median:F1} ({values.Min():F1}..{values.Max():F1})");
 

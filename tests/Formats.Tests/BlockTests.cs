@@ -18,6 +18,7 @@ public class BlockTests
         new FloatFormat<F16>(),
         new FloatFormat<BF16>(),
         new QuantFormat<Q8_0>(),
+        new QuantFormat<Q5_0>(),
         new QuantFormat<Q4_K>(),
         new QuantFormat<Q6_K>(),
     ];
@@ -189,7 +190,11 @@ public class BlockTests
                         var (s, o) = (scales[g], T.HasOffset ? offsets[g] : 0);
                         offsetSeen |= o != 0;
                         var integers = new float[T.Group];
-                        for (var i = 0; i < T.Group; i++) integers[i] = T.Load16(block, ((g * T.Group) + i) / 16)[i % 16];
+                        for (var i = 0; i < T.Group; i++)
+                        {
+                            var weight = (g * T.Group) + i;
+                            integers[i] = T.Load16(block, weight / T.Part, weight % T.Part / 16)[i % 16];
+                        }
                         var magnitude = (Math.Abs(s) * integers.Max(Math.Abs)) + Math.Abs(o);
                         for (var i = 0; i < T.Group; i++)
                         {

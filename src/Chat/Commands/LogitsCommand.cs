@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using WarpDecode.Formats;
 using WarpDecode.Runtime;
 
@@ -9,6 +11,7 @@ namespace WarpDecode.Chat.Commands;
 internal static class LogitsCommand
 {
     private const int Shown = 5;
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static Command Create()
     {
@@ -63,7 +66,7 @@ internal static class LogitsCommand
     {
         try
         {
-            return id < engine.Tokenizer.Count ? System.Text.Json.JsonSerializer.Serialize(engine.Tokenizer.Decode([id], special: true)) : "";
+            return id < engine.Tokenizer.Count ? JsonSerializer.Serialize(engine.Tokenizer.Decode([id], special: true), Readable) : "";
         }
         catch (ModelFileException)
         {

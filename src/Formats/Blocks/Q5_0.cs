@@ -25,6 +25,8 @@ internal unsafe struct Q5_0 : IQuantFormat<Q5_0>
 
     public static int Group => 32;
 
+    public static int Part => 32;
+
     public static bool HasOffset => false;
 
     public static float At(ref Q5_0 block, int i)
@@ -38,12 +40,12 @@ internal unsafe struct Q5_0 : IQuantFormat<Q5_0>
     public static void Scales(Q5_0* block, float* scales, float* offsets) => scales[0] = F16.FiniteToSingle(block->D);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q5_0* block, int sixteenth)
+    public static Vector128<sbyte> Load16(Q5_0* block, int part, int i)
     {
         var low = Vector128.Load(block->Low);
-        if (sixteenth == 1) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
+        if (i == 1) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
         // Sixteen bits become sixteen bytes: each byte sees its own bit of the two, and is 16 if it is set.
-        var bits = Vector128.Create(*(ushort*)(block->High + (2 * sixteenth))).AsByte();
+        var bits = Vector128.Create(*(ushort*)(block->High + (2 * i))).AsByte();
         bits = Vector128.Shuffle(bits, Vector128.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
         var mask = Vector128.Create(0x8040201008040201).AsByte();
         var fifth = Vector128.Equals(bits & mask, mask) & Vector128.Create((byte)16);
