@@ -21,6 +21,8 @@ internal struct Xoshiro256
         s3 = SplitMix(ref seed);
     }
 
+    internal Xoshiro256(ulong s0, ulong s1, ulong s2, ulong s3) => (this.s0, this.s1, this.s2, this.s3) = (s0, s1, s2, s3);
+
     /// <summary>The next 64 bits.</summary>
     public ulong Next()
     {
@@ -38,7 +40,7 @@ internal struct Xoshiro256
     /// <summary>A number from 0 up to, but not, 1: the upper 53 bits.</summary>
     public double NextDouble() => (Next() >> 11) * (1.0 / (1UL << 53));
 
-    private static ulong SplitMix(ref ulong state)
+    internal static ulong SplitMix(ref ulong state)
     {
         state += 0x9E3779B97F4A7C15;
         var z = state;

@@ -154,7 +154,9 @@ public abstract class Tokenizer
         var texts = vocabulary.Texts;
         var room = 0L;
         foreach (var text in texts) room += (long)text.Length * 3; // UTF-8 takes at most three bytes for a UTF-16 unit
-        var all = new byte[checked((int)room)];
+        if (room > Array.MaxLength)
+            ModelFileException.Throw("metadata", vocabulary.File, "tokenizer.ggml.tokens", null, "a vocabulary of less than 2 GB", $"up to {room} bytes");
+        var all = new byte[room];
         var begins = new int[texts.Length + 1];
         var used = 0;
         for (var id = 0; id < texts.Length; id++)
