@@ -68,7 +68,7 @@ internal sealed class WorkerPool : IDisposable
             {
                 lock (gate) Monitor.PulseAll(gate);
             }
-            Share(0);
+            TryShare(0);
             var spin = new SpinWait();
             while (Volatile.Read(ref running) > 0) spin.SpinOnce(sleep1Threshold: -1);
             job = null;
@@ -89,14 +89,22 @@ internal sealed class WorkerPool : IDisposable
         foreach (var thread in threads) thread.Join();
     }
 
-    private void Share(int worker)
+    // A failure is kept for the caller of Run, who may throw it only when no worker is at the job any more.
+    private void TryShare(int worker)
     {
-        var work = job!;
-        while (true)
+        try
         {
-            var begin = Interlocked.Add(ref next, grain) - grain;
-            if (begin >= count) return;
-            work.Do(begin, Math.Min(begin + grain, count), worker);
+            var work = job!;
+            while (true)
+            {
+                var begin = Interlocked.Add(ref next, grain) - grain;
+                if (begin >= count) return;
+                work.Do(begin, Math.Min(begin + grain, count), worker);
+            }
+        }
+        catch (Exception e)
+        {
+            failure = e;
         }
     }
 
@@ -107,14 +115,7 @@ internal sealed class WorkerPool : IDisposable
         {
             seen = Await(seen);
             if (Volatile.Read(ref stop)) return;
-            try
-            {
-                Share(worker);
-            }
-            catch (Exception e) // handed to the caller of Run: a worker must never die silently
-            {
-                failure = e;
-            }
+            TryShare(worker);
             Interlocked.Decrement(ref running);
         }
     }
