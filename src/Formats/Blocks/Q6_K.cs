@@ -56,7 +56,7 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q6_K* block, int part, int i)
+    public static Vector128<sbyte> Load16(Q6_K* block, nint part, int i)
     {
         var quarter = i / 2;
         var l = i % 2 * 16;
