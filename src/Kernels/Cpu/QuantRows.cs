@@ -101,9 +101,11 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     private static void AddBatch(TBlock* a, TBlock* b, int blocks, float* scales, float* x, float* sums)
     {
         var (sumA, sumB) = (L.Load(sums), L.Load(sums + 16));
+        var groupsPart = TBlock.Part / TBlock.Group;
+        var second = TBlock.Group == 16 ? 1 : 0;
         for (var end = a + blocks; a != end; a++, b++)
         {
-            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, x += TBlock.Part, scales += TBlock.Part / TBlock.Group)
+            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, x += TBlock.Part, scales += groupsPart)
             {
                 PrefetchPart(a, part);
                 PrefetchPart(b, part);
@@ -113,19 +115,32 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
                     sumB = AddNibbles(b, part, scales + NextRow, x, sumB);
                     continue;
                 }
-                sumA = Add32(a, part, 0, scales, x, sumA);
-                sumB = Add32(b, part, 0, scales + NextRow, x, sumB);
+                // Written out line by line: the compiler inlines in proportion to the length of what it reads here.
+                var s0 = scales;
+                sumA = L.MultiplyAdd(Weights(a, part, 0, s0), L.Load(x), sumA);
+                sumB = L.MultiplyAdd(Weights(b, part, 0, s0 + NextRow), L.Load(x), sumB);
+                sumA = L.MultiplyAdd(Weights(a, part, 1, s0 + second), L.Load(x + 16), sumA);
+                sumB = L.MultiplyAdd(Weights(b, part, 1, s0 + second + NextRow), L.Load(x + 16), sumB);
                 if (TBlock.Part >= 64)
                 {
-                    sumA = Add32(a, part, 2, scales, x, sumA);
-                    sumB = Add32(b, part, 2, scales + NextRow, x, sumB);
+                    var s1 = scales + (1 << second);
+                    sumA = L.MultiplyAdd(Weights(a, part, 2, s1), L.Load(x + 32), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 2, s1 + NextRow), L.Load(x + 32), sumB);
+                    sumA = L.MultiplyAdd(Weights(a, part, 3, s1 + second), L.Load(x + 48), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 3, s1 + second + NextRow), L.Load(x + 48), sumB);
                 }
                 if (TBlock.Part >= 128)
                 {
-                    sumA = Add32(a, part, 4, scales, x, sumA);
-                    sumB = Add32(b, part, 4, scales + NextRow, x, sumB);
-                    sumA = Add32(a, part, 6, scales, x, sumA);
-                    sumB = Add32(b, part, 6, scales + NextRow, x, sumB);
+                    var s2 = scales + (2 << second);
+                    sumA = L.MultiplyAdd(Weights(a, part, 4, s2), L.Load(x + 64), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 4, s2 + NextRow), L.Load(x + 64), sumB);
+                    sumA = L.MultiplyAdd(Weights(a, part, 5, s2 + second), L.Load(x + 80), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 5, s2 + second + NextRow), L.Load(x + 80), sumB);
+                    var s3 = scales + (3 << second);
+                    sumA = L.MultiplyAdd(Weights(a, part, 6, s3), L.Load(x + 96), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 6, s3 + NextRow), L.Load(x + 96), sumB);
+                    sumA = L.MultiplyAdd(Weights(a, part, 7, s3 + second), L.Load(x + 112), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 7, s3 + second + NextRow), L.Load(x + 112), sumB);
                 }
             }
         }
@@ -186,13 +201,6 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         var at = (byte*)w + (part * (sizeof(TBlock) * TBlock.Part / TBlock.Values)) + Lanes.Ahead;
         Lanes.Prefetch(at);
         if (TBlock.Part >= 128) Lanes.Prefetch(at + 64); // parts are shorter than a line or than two
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static F Add32(TBlock* w, nint part, int i, float* scales, float* x, F sum)
-    {
-        sum = L.MultiplyAdd(Weights(w, part, i, scales + (16 * i / TBlock.Group)), L.Load(x + (16 * i)), sum);
-        return L.MultiplyAdd(Weights(w, part, i + 1, scales + (16 * (i + 1) / TBlock.Group)), L.Load(x + (16 * i) + 16), sum);
     }
 
     /// <summary>Sixteen weights; <paramref name="scale"/> points at their group's scale.</summary>
