@@ -44,6 +44,21 @@ internal unsafe interface ILanes<F>
 
     static abstract F Broadcast(float value);
 
+    /// <summary>Whether <see cref="LookupLow"/> and <see cref="LookupHigh"/> are there.</summary>
+    static virtual bool HasLookup => false;
+
+    /// <summary>0, 1, … 15.</summary>
+    static virtual F Iota => throw new NotSupportedException();
+
+    /// <summary>Sixteen bytes as the indices of lookups.</summary>
+    static virtual F Indices(Vector128<byte> bytes) => throw new NotSupportedException();
+
+    /// <summary>Elements of <paramref name="table"/> that the low nibbles name.</summary>
+    static virtual F LookupLow(F table, F indices) => throw new NotSupportedException();
+
+    /// <summary>Elements of <paramref name="table"/> that the high nibbles name.</summary>
+    static virtual F LookupHigh(F table, F indices) => throw new NotSupportedException();
+
     static abstract F Add(F a, F b);
 
     static abstract F Multiply(F a, F b);
@@ -103,6 +118,26 @@ internal unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen(Vector128<sbyte> integers) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(integers));
+
+    public static bool HasLookup => true;
+
+    public static Vector512<float> Iota
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Indices(Vector128<byte> bytes) => Avx512F.ConvertToVector512Int32(bytes).AsSingle();
+
+    // The instruction looks at the low four bits only.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookupLow(Vector512<float> table, Vector512<float> indices) =>
+        Avx512F.PermuteVar16x32(table, indices.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookupHigh(Vector512<float> table, Vector512<float> indices) =>
+        Avx512F.PermuteVar16x32(table, Vector512.ShiftRightLogical(indices.AsInt32(), 4));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
