@@ -24,7 +24,8 @@ internal sealed unsafe class RandomWeights : IDisposable
 
     public void Dispose() => memory.Dispose();
 
-    private static void Fill(Span<byte> bytes, WeightType type, Random random)
+    /// <summary>Fills whole blocks: any integers will do, but numbers and the halves that scale them must be sane.</summary>
+    public static void Fill(Span<byte> bytes, WeightType type, Random random)
     {
         random.NextBytes(bytes);
         switch (type)
@@ -40,7 +41,6 @@ internal sealed unsafe class RandomWeights : IDisposable
                     value = (ushort)(BitConverter.SingleToUInt32Bits((random.NextSingle() - 0.5f) / 4) >> 16);
                 break;
             default:
-                // Any integers will do; only the halves that scale them must be sane.
                 var (scaleAt, block) = (ScaleOffsets(type), type.BlockBytes());
                 for (var at = 0; at < bytes.Length; at += block)
                 {

@@ -28,7 +28,8 @@ public sealed unsafe class RowsTests
         var cases = new TheoryData<string, string, int>();
         foreach (var type in Enum.GetValues<WeightType>().Where(Dispatch.Supports))
         {
-            foreach (var width in Enum.GetNames<LaneWidth>())
+            // Neon's lanes are the portable ones.
+            foreach (var width in new[] { nameof(LaneWidth.Avx512), nameof(LaneWidth.Avx2), nameof(LaneWidth.Portable) })
             {
                 for (var seed = 1; seed <= 3; seed++) cases.Add(type.ToString(), width, seed);
             }
@@ -160,7 +161,6 @@ public sealed unsafe class RowsTests
         {
             LaneWidth.Avx512 => Vector512.IsHardwareAccelerated && Avx512F.IsSupported,
             LaneWidth.Avx2 => Avx2.IsSupported && Fma.IsSupported,
-            LaneWidth.Neon => AdvSimd.IsSupported,
             _ => true,
         };
         Assert.SkipUnless(here, $"this machine has no {width}");
@@ -188,7 +188,7 @@ public sealed unsafe class RowsTests
             for (var i = 0; i < Tokens * columns; i++) x[i] = Value(random);
             x.AsSpan(Tokens * columns).Fill(float.NaN);
             weights.AsSpan(Rows * rowBytes).Fill(0xFF);
-            Fill(random, weights.AsSpan(0, Rows * rowBytes));
+            RandomWeights.Fill(weights.AsSpan(0, Rows * rowBytes), type, random);
         }
 
         public int Columns { get; }
@@ -218,26 +218,5 @@ public sealed unsafe class RowsTests
         public override string ToString() => $"{type} {width} × {Columns}";
 
         private static float Value(Random random) => (random.NextSingle() * 2) - 1;
-
-        private void Fill(Random random, Span<byte> to)
-        {
-            // Random bits are sane integers; numbers and the half-precision scales of blocks must be made.
-            random.NextBytes(to);
-            int[] halves = type switch
-            {
-                WeightType.F16 => [0],
-                WeightType.Q8_0 => [0],
-                WeightType.Q4_K => [0, 2],
-                WeightType.Q6_K => [208],
-                WeightType.F32 or WeightType.BF16 => [],
-                _ => throw new NotSupportedException($"say here where the scales of {type} are"),
-            };
-            for (var at = 0; at < to.Length; at += type.BlockBytes())
-            {
-                foreach (var half in halves) BitConverter.TryWriteBytes(to[(at + half)..], (Half)(Value(random) * 0.1f));
-                if (type == WeightType.F32) BitConverter.TryWriteBytes(to[at..], Value(random));
-                if (type == WeightType.BF16) BitConverter.TryWriteBytes(to[at..], (ushort)(BitConverter.SingleToUInt32Bits(Value(random)) >> 16));
-            }
-        }
     }
 }
