@@ -12,12 +12,19 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     where L : struct, ILanes<F>
     where F : struct
 {
-    // Scales are unpacked for so many columns at once, ahead of the products, which would otherwise wait for each block's.
+    // The scales of large blocks are unpacked for so many columns at once, ahead of the products, which would otherwise wait for
+    // each block's. A block of one part has too little work in its scale for that.
     private const int BatchColumns = 2048;
 
     // Floats from a batch's scales to its offsets, and the same again to the next row's: room for groups of 16.
     private const int Offsets = BatchColumns / 16;
     private const int NextRow = 2 * Offsets;
+
+    private static bool UnpacksAhead
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TBlock.Values > TBlock.Part;
+    }
 
     [SkipLocalsInit]
     public override void Dot(byte* a, byte* b, float* x, int columns, float* ya, float* yb)
@@ -29,8 +36,11 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         for (; columns > 0; columns -= BatchColumns, x += BatchColumns)
         {
             var blocks = Math.Min(columns, BatchColumns) / TBlock.Values;
-            Unpack((TBlock*)wa, blocks, scales);
-            Unpack((TBlock*)wb, blocks, scales + NextRow);
+            if (UnpacksAhead)
+            {
+                Unpack((TBlock*)wa, blocks, scales);
+                Unpack((TBlock*)wb, blocks, scales + NextRow);
+            }
             AddBatch((TBlock*)wa, (TBlock*)wb, blocks, scales, x, sums);
             wa += blocks * sizeof(TBlock);
             wb += blocks * sizeof(TBlock);
@@ -49,8 +59,11 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         for (var from = 0; from < columns; from += BatchColumns)
         {
             var blocks = Math.Min(columns - from, BatchColumns) / TBlock.Values;
-            Unpack((TBlock*)wa, blocks, scales);
-            Unpack((TBlock*)wb, blocks, scales + NextRow);
+            if (UnpacksAhead)
+            {
+                Unpack((TBlock*)wa, blocks, scales);
+                Unpack((TBlock*)wb, blocks, scales + NextRow);
+            }
             AddBatch4((TBlock*)wa, (TBlock*)wb, blocks, scales, x, from, sums);
             wa += blocks * sizeof(TBlock);
             wb += blocks * sizeof(TBlock);
@@ -101,11 +114,18 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     private static void AddBatch(TBlock* a, TBlock* b, int blocks, float* scales, float* x, float* sums)
     {
         var (sumA, sumB) = (L.Load(sums), L.Load(sums + 16));
-        var groupsPart = TBlock.Part / TBlock.Group;
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
+        var columnsPart = TBlock.Part;
         var second = TBlock.Group == 16 ? 1 : 0;
         for (var end = a + blocks; a != end; a++, b++)
         {
-            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, x += TBlock.Part, scales += groupsPart)
+            if (!UnpacksAhead)
+            {
+                TBlock.Scales(a, scales, scales + Offsets);
+                TBlock.Scales(b, scales + NextRow, scales + NextRow + Offsets);
+            }
+            for (nint part = 0; part < parts; part++, x += columnsPart, scales += groupsPart)
             {
                 PrefetchPart(a, part);
                 PrefetchPart(b, part);
@@ -152,6 +172,8 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddBatch4(TBlock* a, TBlock* b, int blocks, float* scales, float** x, int from, float* sums)
     {
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
         var x0 = x[0] + from;
         var x1 = x[1] + from;
         var x2 = x[2] + from;
@@ -160,7 +182,12 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         var (b0, b1, b2, b3) = (L.Load(sums + 16), L.Load(sums + 48), L.Load(sums + 80), L.Load(sums + 112));
         for (var end = a + blocks; a != end; a++, b++)
         {
-            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, scales += TBlock.Part / TBlock.Group)
+            if (!UnpacksAhead)
+            {
+                TBlock.Scales(a, scales, scales + Offsets);
+                TBlock.Scales(b, scales + NextRow, scales + NextRow + Offsets);
+            }
+            for (nint part = 0; part < parts; part++, scales += groupsPart)
             {
                 for (var i = 0; i < TBlock.Part / 16; i++)
                 {
