@@ -79,20 +79,12 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     public override void Widen(byte* row, float* to, int columns)
     {
         var scales = stackalloc float[NextRow];
-        var w = (TBlock*)row;
-        for (; columns > 0; columns -= BatchColumns)
+        for (var from = 0; from < columns; from += BatchColumns)
         {
-            var blocks = Math.Min(columns, BatchColumns) / TBlock.Values;
-            Unpack(w, blocks, scales);
-            var s = scales;
-            for (var end = w + blocks; w != end; w++, s += TBlock.Values / TBlock.Group)
-            {
-                for (var i = 0; i < TBlock.Values / 16; i++, to += 16)
-                {
-                    var (part, sixteenth) = Math.DivRem(i, TBlock.Part / 16);
-                    L.Store(Weights(w, part, sixteenth, s + (16 * i / TBlock.Group)), to);
-                }
-            }
+            var blocks = Math.Min(columns - from, BatchColumns) / TBlock.Values;
+            var w = (TBlock*)row + (from / TBlock.Values);
+            if (UnpacksAhead) Unpack(w, blocks, scales);
+            WidenBatch(w, blocks, scales, to + from);
         }
     }
 
@@ -135,7 +127,7 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
                     sumB = AddNibbles(b, part, scales + NextRow, x, sumB);
                     continue;
                 }
-                // Written out line by line: the compiler inlines in proportion to the length of what it reads here.
+                // Written out line by line: how much the compiler inlines depends on the length of what it reads here.
                 var s0 = scales;
                 sumA = L.MultiplyAdd(Weights(a, part, 0, s0), L.Load(x), sumA);
                 sumB = L.MultiplyAdd(Weights(b, part, 0, s0 + NextRow), L.Load(x), sumB);
@@ -220,6 +212,52 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         L.Store(b2, sums + 80);
         L.Store(a3, sums + 96);
         L.Store(b3, sums + 112);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WidenBatch(TBlock* w, int blocks, float* scales, float* to)
+    {
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
+        var columnsPart = TBlock.Part;
+        var second = TBlock.Group == 16 ? 1 : 0;
+        for (var end = w + blocks; w != end; w++)
+        {
+            if (!UnpacksAhead) TBlock.Scales(w, scales, scales + Offsets);
+            for (nint part = 0; part < parts; part++, to += columnsPart, scales += groupsPart)
+            {
+                if (TBlock.Nibbles && L.HasLookup)
+                {
+                    var (low, high) = (Table(scales), Table(scales + (groupsPart / 2)));
+                    var bytes = L.Indices(TBlock.Nibbles16(w, part, 0));
+                    L.Store(L.LookupLow(low, bytes), to);
+                    L.Store(L.LookupHigh(high, bytes), to + (TBlock.Part / 2));
+                    if (TBlock.Part == 32) continue;
+                    bytes = L.Indices(TBlock.Nibbles16(w, part, 1));
+                    L.Store(L.LookupLow(low, bytes), to + 16);
+                    L.Store(L.LookupHigh(high, bytes), to + 48);
+                    continue;
+                }
+                var s0 = scales;
+                L.Store(Weights(w, part, 0, s0), to);
+                L.Store(Weights(w, part, 1, s0 + second), to + 16);
+                if (TBlock.Part >= 64)
+                {
+                    var s1 = scales + (1 << second);
+                    L.Store(Weights(w, part, 2, s1), to + 32);
+                    L.Store(Weights(w, part, 3, s1 + second), to + 48);
+                }
+                if (TBlock.Part >= 128)
+                {
+                    var s2 = scales + (2 << second);
+                    L.Store(Weights(w, part, 4, s2), to + 64);
+                    L.Store(Weights(w, part, 5, s2 + second), to + 80);
+                    var s3 = scales + (3 << second);
+                    L.Store(Weights(w, part, 6, s3), to + 96);
+                    L.Store(Weights(w, part, 7, s3 + second), to + 112);
+                }
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
