@@ -12,12 +12,19 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     where L : struct, ILanes<F>
     where F : struct
 {
-    // Scales are unpacked for so many columns at once, ahead of the products, which would otherwise wait for each block's.
+    // The scales of large blocks are unpacked for so many columns at once, ahead of the products, which would otherwise wait for
+    // each block's. A block of one part has too little work in its scale for that.
     private const int BatchColumns = 2048;
 
     // Floats from a batch's scales to its offsets, and the same again to the next row's: room for groups of 16.
     private const int Offsets = BatchColumns / 16;
     private const int NextRow = 2 * Offsets;
+
+    private static bool UnpacksAhead
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TBlock.Values > TBlock.Part;
+    }
 
     [SkipLocalsInit]
     public override void Dot(byte* a, byte* b, float* x, int columns, float* ya, float* yb)
@@ -29,8 +36,11 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         for (; columns > 0; columns -= BatchColumns, x += BatchColumns)
         {
             var blocks = Math.Min(columns, BatchColumns) / TBlock.Values;
-            Unpack((TBlock*)wa, blocks, scales);
-            Unpack((TBlock*)wb, blocks, scales + NextRow);
+            if (UnpacksAhead)
+            {
+                Unpack((TBlock*)wa, blocks, scales);
+                Unpack((TBlock*)wb, blocks, scales + NextRow);
+            }
             AddBatch((TBlock*)wa, (TBlock*)wb, blocks, scales, x, sums);
             wa += blocks * sizeof(TBlock);
             wb += blocks * sizeof(TBlock);
@@ -49,8 +59,11 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         for (var from = 0; from < columns; from += BatchColumns)
         {
             var blocks = Math.Min(columns - from, BatchColumns) / TBlock.Values;
-            Unpack((TBlock*)wa, blocks, scales);
-            Unpack((TBlock*)wb, blocks, scales + NextRow);
+            if (UnpacksAhead)
+            {
+                Unpack((TBlock*)wa, blocks, scales);
+                Unpack((TBlock*)wb, blocks, scales + NextRow);
+            }
             AddBatch4((TBlock*)wa, (TBlock*)wb, blocks, scales, x, from, sums);
             wa += blocks * sizeof(TBlock);
             wb += blocks * sizeof(TBlock);
@@ -66,20 +79,12 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     public override void Widen(byte* row, float* to, int columns)
     {
         var scales = stackalloc float[NextRow];
-        var w = (TBlock*)row;
-        for (; columns > 0; columns -= BatchColumns)
+        for (var from = 0; from < columns; from += BatchColumns)
         {
-            var blocks = Math.Min(columns, BatchColumns) / TBlock.Values;
-            Unpack(w, blocks, scales);
-            var s = scales;
-            for (var end = w + blocks; w != end; w++, s += TBlock.Values / TBlock.Group)
-            {
-                for (var i = 0; i < TBlock.Values / 16; i++, to += 16)
-                {
-                    var (part, sixteenth) = Math.DivRem(i, TBlock.Part / 16);
-                    L.Store(Weights(w, part, sixteenth, s + (16 * i / TBlock.Group)), to);
-                }
-            }
+            var blocks = Math.Min(columns - from, BatchColumns) / TBlock.Values;
+            var w = (TBlock*)row + (from / TBlock.Values);
+            if (UnpacksAhead) Unpack(w, blocks, scales);
+            WidenBatch(w, blocks, scales, to + from);
         }
     }
 
@@ -101,11 +106,18 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     private static void AddBatch(TBlock* a, TBlock* b, int blocks, float* scales, float* x, float* sums)
     {
         var (sumA, sumB) = (L.Load(sums), L.Load(sums + 16));
-        var groupsPart = TBlock.Part / TBlock.Group;
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
+        var columnsPart = TBlock.Part;
         var second = TBlock.Group == 16 ? 1 : 0;
         for (var end = a + blocks; a != end; a++, b++)
         {
-            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, x += TBlock.Part, scales += groupsPart)
+            if (!UnpacksAhead)
+            {
+                TBlock.Scales(a, scales, scales + Offsets);
+                TBlock.Scales(b, scales + NextRow, scales + NextRow + Offsets);
+            }
+            for (nint part = 0; part < parts; part++, x += columnsPart, scales += groupsPart)
             {
                 PrefetchPart(a, part);
                 PrefetchPart(b, part);
@@ -115,7 +127,7 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
                     sumB = AddNibbles(b, part, scales + NextRow, x, sumB);
                     continue;
                 }
-                // Written out line by line: the compiler inlines in proportion to the length of what it reads here.
+                // Written out line by line: how much the compiler inlines depends on the length of what it reads here.
                 var s0 = scales;
                 sumA = L.MultiplyAdd(Weights(a, part, 0, s0), L.Load(x), sumA);
                 sumB = L.MultiplyAdd(Weights(b, part, 0, s0 + NextRow), L.Load(x), sumB);
@@ -152,6 +164,8 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddBatch4(TBlock* a, TBlock* b, int blocks, float* scales, float** x, int from, float* sums)
     {
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
         var x0 = x[0] + from;
         var x1 = x[1] + from;
         var x2 = x[2] + from;
@@ -160,7 +174,12 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         var (b0, b1, b2, b3) = (L.Load(sums + 16), L.Load(sums + 48), L.Load(sums + 80), L.Load(sums + 112));
         for (var end = a + blocks; a != end; a++, b++)
         {
-            for (nint part = 0; part < TBlock.Values / TBlock.Part; part++, scales += TBlock.Part / TBlock.Group)
+            if (!UnpacksAhead)
+            {
+                TBlock.Scales(a, scales, scales + Offsets);
+                TBlock.Scales(b, scales + NextRow, scales + NextRow + Offsets);
+            }
+            for (nint part = 0; part < parts; part++, scales += groupsPart)
             {
                 for (var i = 0; i < TBlock.Part / 16; i++)
                 {
@@ -193,6 +212,52 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         L.Store(b2, sums + 80);
         L.Store(a3, sums + 96);
         L.Store(b3, sums + 112);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void WidenBatch(TBlock* w, int blocks, float* scales, float* to)
+    {
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
+        var columnsPart = TBlock.Part;
+        var second = TBlock.Group == 16 ? 1 : 0;
+        for (var end = w + blocks; w != end; w++)
+        {
+            if (!UnpacksAhead) TBlock.Scales(w, scales, scales + Offsets);
+            for (nint part = 0; part < parts; part++, to += columnsPart, scales += groupsPart)
+            {
+                if (TBlock.Nibbles && L.HasLookup)
+                {
+                    var (low, high) = (Table(scales), Table(scales + (groupsPart / 2)));
+                    var bytes = L.Indices(TBlock.Nibbles16(w, part, 0));
+                    L.Store(L.LookupLow(low, bytes), to);
+                    L.Store(L.LookupHigh(high, bytes), to + (TBlock.Part / 2));
+                    if (TBlock.Part == 32) continue;
+                    bytes = L.Indices(TBlock.Nibbles16(w, part, 1));
+                    L.Store(L.LookupLow(low, bytes), to + 16);
+                    L.Store(L.LookupHigh(high, bytes), to + 48);
+                    continue;
+                }
+                var s0 = scales;
+                L.Store(Weights(w, part, 0, s0), to);
+                L.Store(Weights(w, part, 1, s0 + second), to + 16);
+                if (TBlock.Part >= 64)
+                {
+                    var s1 = scales + (1 << second);
+                    L.Store(Weights(w, part, 2, s1), to + 32);
+                    L.Store(Weights(w, part, 3, s1 + second), to + 48);
+                }
+                if (TBlock.Part >= 128)
+                {
+                    var s2 = scales + (2 << second);
+                    L.Store(Weights(w, part, 4, s2), to + 64);
+                    L.Store(Weights(w, part, 5, s2 + second), to + 80);
+                    var s3 = scales + (3 << second);
+                    L.Store(Weights(w, part, 6, s3), to + 96);
+                    L.Store(Weights(w, part, 7, s3 + second), to + 112);
+                }
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
