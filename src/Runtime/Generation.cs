@@ -72,6 +72,7 @@ public sealed class Generation : IAsyncDisposable
     private readonly Pipe pipe = new(new PipeOptions(pauseWriterThreshold: PauseBytes, resumeWriterThreshold: PauseBytes / 2, useSynchronizationContext: false));
     private readonly CancellationTokenSource cancellation;
     private bool readerGone;
+    private bool disposed;
 
     private Generation(Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancel)
     {
@@ -106,13 +107,15 @@ public sealed class Generation : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         if (prompt.Length == 0) throw new ArgumentException("the prompt has no tokens: a model can only continue a text", nameof(prompt));
         if (prompt.Length > session.ContextLength)
-            throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context only {session.ContextLength}: shorten the prompt or ask for a longer context");
+            throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context has {session.ContextLength}");
         return new Generation(session, tokenizer, prompt, options, cancellation);
     }
 
     /// <summary>Ends the answer, if it goes on, and waits until the session is free.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (disposed) return;
+        disposed = true;
         await cancellation.CancelAsync().ConfigureAwait(false);
         await pipe.Reader.CompleteAsync().ConfigureAwait(false);
         await ((Task)Completion).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -167,6 +170,10 @@ public sealed class Generation : IAsyncDisposable
         {
             // The answer ends here; what was written stays.
         }
+        catch (ContextFullException) when (count > 0)
+        {
+            finish = FinishReason.ContextFull; // other sessions took the last pages of the cache
+        }
         Finish();
         return new GenerationResult(
             finish, prompt.Length, cached, count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first), sampler.Seed);
@@ -193,19 +200,19 @@ public sealed class Generation : IAsyncDisposable
         return stopped;
     }
 
+    /// <summary>Writes what is held back; it reaches the reader as the pipe is completed, without waiting for it.</summary>
     private void Finish()
     {
         passed.ResetWrittenCount();
         stops.Flush(passed);
         characters.Write(passed.WrittenSpan, pipe.Writer);
         characters.Flush(pipe.Writer);
-        Flush();
     }
 
     private void Flush()
     {
-        var flush = pipe.Writer.FlushAsync(CancellationToken.None);
         // Completes at once unless the reader is behind; then this thread has nothing better to do than to wait.
+        var flush = pipe.Writer.FlushAsync(cancellation.Token);
         var result = flush.IsCompletedSuccessfully ? flush.Result : flush.AsTask().GetAwaiter().GetResult();
         readerGone |= result.IsCompleted;
     }
