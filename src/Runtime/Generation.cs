@@ -17,6 +17,9 @@ public sealed record GenerationOptions
 
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
+
+    // A reader may fall so many bytes behind before decoding waits for it.
+    internal int PauseBytes { get; init; } = 64 * 1024;
 }
 
 /// <summary>Why an answer ended.</summary>
@@ -59,9 +62,6 @@ public sealed record GenerationResult(
 /// </summary>
 public sealed class Generation : IAsyncDisposable
 {
-    // A reader may fall so many bytes behind before decoding waits for it.
-    private const int PauseBytes = 64 * 1024;
-
     private readonly Session session;
     private readonly Tokenizer tokenizer;
     private readonly GenerationOptions options;
@@ -69,7 +69,7 @@ public sealed class Generation : IAsyncDisposable
     private readonly StopMatcher stops;
     private readonly Utf8Stream characters = new();
     private readonly ArrayBufferWriter<byte> passed = new(64);
-    private readonly Pipe pipe = new(new PipeOptions(pauseWriterThreshold: PauseBytes, resumeWriterThreshold: PauseBytes / 2, useSynchronizationContext: false));
+    private readonly Pipe pipe;
     private readonly CancellationTokenSource cancellation;
     private bool readerGone;
     private bool disposed;
@@ -81,6 +81,9 @@ public sealed class Generation : IAsyncDisposable
         this.options = options;
         sampler = new Sampler(options.Sampling, session.Vocabulary);
         stops = new StopMatcher(options.Stop);
+        pipe = new Pipe(new PipeOptions(
+            readerScheduler: new Waker(), pauseWriterThreshold: options.PauseBytes, resumeWriterThreshold: options.PauseBytes / 2,
+            useSynchronizationContext: false));
         cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Completion = Task.Factory.StartNew(() => Run(prompt), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -215,5 +218,23 @@ public sealed class Generation : IAsyncDisposable
         var flush = pipe.Writer.FlushAsync(cancellation.Token);
         var result = flush.IsCompletedSuccessfully ? flush.Result : flush.AsTask().GetAwaiter().GetResult();
         readerGone |= result.IsCompleted;
+    }
+
+    /// <summary>
+    /// Wakes the reader on the thread pool as <see cref="PipeScheduler.ThreadPool"/> does, without an object for each time: a pipe
+    /// has one wake-up pending at most, for the next begins with a read in the one before.
+    /// </summary>
+    private sealed class Waker : PipeScheduler, IThreadPoolWorkItem
+    {
+        private Action<object?>? action;
+        private object? state;
+
+        public override void Schedule(Action<object?> action, object? state)
+        {
+            (this.action, this.state) = (action, state);
+            System.Threading.ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+
+        public void Execute() => action!(state);
     }
 }
