@@ -41,11 +41,14 @@ internal sealed class AnswerWriter(Stream stdout, bool terminal, bool keep = fal
     /// <summary>On a terminal, ends the line if the answer did not.</summary>
     public void EndLine()
     {
-        if (terminal && last != '\n') NewLine();
+        if (terminal && last != '\n') stdout.WriteByte((byte)'\n');
     }
 
-    /// <summary>Ends the line, whatever the answer ended with.</summary>
-    public void NewLine() => stdout.WriteByte((byte)'\n');
+    /// <summary>Sets the answer apart from the next: in a file always with a newline, on a terminal if there is none.</summary>
+    public void EndAnswer()
+    {
+        if (!terminal || last != '\n') stdout.WriteByte((byte)'\n');
+    }
 
     /// <summary>Writes a piece, which may end within a character.</summary>
     public void Write(ReadOnlySpan<byte> bytes)

@@ -97,8 +97,7 @@ internal sealed class ChatLoop(
         var output = new AnswerWriter(keep: true);
         await output.CopyAsync(answer.Output);
         var result = await answer.Completion;
-        if (Terminal) output.EndLine();
-        else output.NewLine();
+        output.EndAnswer();
         messages.Add(new ChatMessage("assistant", output.Text));
         if (Terminal && result.Finish == FinishReason.Cancelled) await Console.Error.WriteLineAsync("(stopped)");
         if (result.Finish == FinishReason.ContextFull)

@@ -21,6 +21,9 @@ internal static class Failure
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
                 return ExitCode.Failed;
+            case ModelOutputException:
+                Write(e.Message, "Try --backend reference; if that fails too, get the file again: its weights are damaged.");
+                return ExitCode.Failed;
             case IOException when StandardOutput.IsBrokenPipe(e):
                 return ExitCode.ReaderGone;
             case IOException or UnauthorizedAccessException:

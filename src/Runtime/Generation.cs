@@ -156,7 +156,7 @@ public sealed class Generation : IAsyncDisposable
             foreach (var token in prompt) sampler.Accept(token);
             while (true)
             {
-                var token = sampler.Sample(session.Logits);
+                var token = Sample();
                 sampler.Accept(token);
                 if (count++ == 0) first = Stopwatch.GetTimestamp();
                 if (tokenizer.EndOfTurn.Contains(token)) finish = FinishReason.EndOfTurn;
@@ -189,6 +189,18 @@ public sealed class Generation : IAsyncDisposable
         if (common == prompt.Length) common--;
         session.Rewind(common);
         return common;
+    }
+
+    private int Sample()
+    {
+        try
+        {
+            return sampler.Sample(session.Logits);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ModelOutputException(e.Message, e);
+        }
     }
 
     /// <summary>Writes a token's bytes; says whether a stop string was met.</summary>

@@ -32,18 +32,22 @@ public class AnswerWriterTests
     }
 
     [Theory]
-    [InlineData("line", true, "line\n")]
-    [InlineData("line\n", true, "line\n")]
-    [InlineData("", true, "")]
-    [InlineData("line", false, "line")]
-    public void EndLineEndsALineOnATerminal(string answer, bool terminal, string written)
+    [InlineData("line", true, "line\n", "line\n")]
+    [InlineData("line\n", true, "line\n", "line\n")]
+    [InlineData("", true, "", "")]
+    [InlineData("line", false, "line", "line\n")]
+    [InlineData("line\n", false, "line\n", "line\n\n")]
+    public void LinesEndWhereTheyShould(string answer, bool terminal, string alone, string amongOthers)
     {
-        using var stream = new MemoryStream();
-        var writer = new AnswerWriter(stream, terminal, keep: true);
-        writer.Write(Encoding.UTF8.GetBytes(answer));
-        writer.EndLine();
-        Assert.Equal(written, Encoding.UTF8.GetString(stream.ToArray()));
-        Assert.Equal(answer, writer.Text);
+        foreach (var (end, expected) in new (Action<AnswerWriter>, string)[] { (w => w.EndLine(), alone), (w => w.EndAnswer(), amongOthers) })
+        {
+            using var stream = new MemoryStream();
+            var writer = new AnswerWriter(stream, terminal, keep: true);
+            writer.Write(Encoding.UTF8.GetBytes(answer));
+            end(writer);
+            Assert.Equal(expected, Encoding.UTF8.GetString(stream.ToArray()));
+            Assert.Equal(answer, writer.Text);
+        }
     }
 
     private static byte[] Write(byte[] bytes, int size, bool terminal)

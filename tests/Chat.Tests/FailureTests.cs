@@ -74,6 +74,9 @@ public sealed class FailureTests(ModelFiles files) : IClassFixture<ModelFiles>
     }
 
     [Fact]
+    public void DamagedWeights() => WdRun.Run(files.NotANumber, "-p", "hi").Fails(1, "the model gave NaN logits", "--backend reference");
+
+    [Fact]
     public void FilesThatCannotBeReadOrWritten()
     {
         var path = Path.Combine(files.Folder, "no", "such");

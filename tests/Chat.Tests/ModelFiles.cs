@@ -33,6 +33,19 @@ public sealed class ModelFiles : IDisposable
     /// <summary>A file that is no model.</summary>
     public string Garbage => Write("garbage.gguf", [.. "This is no model file."u8]);
 
+    /// <summary>The tiny model with a last norm of NaN.</summary>
+    public string NotANumber
+    {
+        get
+        {
+            var bytes = File.ReadAllBytes(WdRun.Model);
+            using var file = ModelFile.Open(WdRun.Model);
+            var norm = file.Find("output_norm.weight")!;
+            bytes.AsSpan((int)norm.Offset, (int)norm.Bytes).Fill(0xFF);
+            return Write("nan.gguf", bytes);
+        }
+    }
+
     public string Write(string name, byte[] bytes)
     {
         var path = Path.Combine(Folder, name);

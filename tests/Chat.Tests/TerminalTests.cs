@@ -152,7 +152,10 @@ public sealed class TerminalTests : IDisposable
     {
         var start = new ProcessStartInfo("tmux", ["-L", socket, .. arguments])
         {
-            UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, StandardOutputEncoding = Encoding.UTF8,
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
         };
         start.Environment.Remove("TMUX");
         using var tmux = Process.Start(start)!;
