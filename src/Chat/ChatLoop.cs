@@ -93,10 +93,13 @@ internal sealed class ChatLoop(
 
         // Only a person means the answer with Ctrl-C; a script that feeds lines is ended by it.
         using var stop = Terminal ? interrupt.BeginAnswer(cancellation) : null;
-        await using var answer = Generation.Start(session, engine.Tokenizer, tokens, options, stop?.Token ?? cancellation);
+        var progress = PromptProgressLine.ForTerminal();
+        await using var answer = Generation.Start(
+            session, engine.Tokenizer, tokens, options with { PromptProgress = progress }, stop?.Token ?? cancellation);
         var output = new AnswerWriter(keep: true);
         await output.CopyAsync(answer.Output);
         var result = await answer.Completion;
+        progress?.Clear();
         output.EndAnswer();
         messages.Add(new ChatMessage("assistant", output.Text));
         if (Terminal && result.Finish == FinishReason.Cancelled) await Console.Error.WriteLineAsync("(stopped)");

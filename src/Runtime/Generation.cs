@@ -18,9 +18,17 @@ public sealed record GenerationOptions
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
 
+    /// <summary>Told on the decoding thread how far the prompt is read, after every few hundred tokens.</summary>
+    public IProgress<PromptProgress>? PromptProgress { get; init; }
+
     // A reader may fall so many bytes behind before decoding waits for it.
     internal int PauseBytes { get; init; } = 64 * 1024;
 }
+
+/// <summary>How far a prompt is read.</summary>
+/// <param name="Done">Tokens computed or kept from before.</param>
+/// <param name="Total">Tokens of the prompt.</param>
+public readonly record struct PromptProgress(int Done, int Total);
 
 /// <summary>Why an answer ended.</summary>
 public enum FinishReason
@@ -152,7 +160,7 @@ public sealed class Generation : IAsyncDisposable
         Span<int> next = stackalloc int[1];
         try
         {
-            session.Append(prompt.AsSpan(cached), cancellation.Token);
+            Read(prompt, cached);
             foreach (var token in prompt) sampler.Accept(token);
             while (true)
             {
@@ -189,6 +197,22 @@ public sealed class Generation : IAsyncDisposable
         if (common == prompt.Length) common--;
         session.Rewind(common);
         return common;
+    }
+
+    private void Read(int[] prompt, int done)
+    {
+        if (options.PromptProgress is not { } progress)
+        {
+            session.Append(prompt.AsSpan(done), cancellation.Token);
+            return;
+        }
+        const int slice = 256; // whole prefill steps, and short enough for a line that moves
+        while (done < prompt.Length)
+        {
+            var count = Math.Min(slice, prompt.Length - done);
+            session.Append(prompt.AsSpan(done, count), cancellation.Token);
+            progress.Report(new PromptProgress(done += count, prompt.Length));
+        }
     }
 
     private int Sample()

@@ -39,6 +39,25 @@ public sealed class GenerationTests : IDisposable
     }
 
     [Fact]
+    public async Task ALongPromptTellsHowFarItIsRead()
+    {
+        int[] text = [.. Enumerable.Range(0, 600).Select(i => i % 400)];
+        var reports = new Reports();
+        using var session = engine.CreateSession();
+        session.Append(text.AsSpan(0, 100));
+        await using (var answer = Start(session, text, new GenerationOptions { Sampling = Greedy, MaxTokens = 1, PromptProgress = reports }))
+            Assert.Equal(100, (await answer.Completion).CachedTokens);
+        Assert.Equal([new(356, 600), new(600, 600)], reports.All);
+    }
+
+    private sealed class Reports : IProgress<PromptProgress>
+    {
+        public List<PromptProgress> All { get; } = [];
+
+        public void Report(PromptProgress value) => All.Add(value);
+    }
+
+    [Fact]
     public async Task CharactersAreNeverSplit()
     {
         // Drawn at a high temperature from all tokens, single bytes of characters come often.

@@ -55,10 +55,12 @@ internal static class RunCommand
     {
         if (prompt.Length == 0) throw new UsageException("the prompt is empty", "Give a text that the model can continue.");
         using var session = engine.CreateSession();
-        await using var answer = Generation.Start(session, engine.Tokenizer, prompt, options, cancellation);
+        var progress = PromptProgressLine.ForTerminal();
+        await using var answer = Generation.Start(session, engine.Tokenizer, prompt, options with { PromptProgress = progress }, cancellation);
         var output = new AnswerWriter();
         await output.CopyAsync(answer.Output);
         var result = await answer.Completion;
+        progress?.Clear();
         output.EndLine();
         if (verbose) await Console.Error.WriteLineAsync(Statistics.Line(result));
         if (result.Finish == FinishReason.ContextFull) Note($"the answer was cut: the context of {engine.ContextLength} tokens is full (-c asks for more)");
