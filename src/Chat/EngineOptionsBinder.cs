@@ -8,7 +8,7 @@ internal sealed class EngineOptionsBinder
 {
     private readonly Option<string> backend = new("--backend")
     {
-        Description = "Where to compute: auto, cpu, or reference (slow, the oracle that the others are checked against).",
+        Description = "Where to compute: auto, cpu, cuda (an NVIDIA GPU), or reference (slow, the oracle that the others are checked against).",
         DefaultValueFactory = _ => "auto",
     };
 
@@ -18,7 +18,7 @@ internal sealed class EngineOptionsBinder
 
     public EngineOptionsBinder()
     {
-        backend.AcceptOnlyFromAmong("auto", "cpu", "reference");
+        backend.AcceptOnlyFromAmong("auto", "cpu", "cuda", "reference");
         threads.RequireAtLeast(0);
         context.RequireAtLeast(1);
     }
