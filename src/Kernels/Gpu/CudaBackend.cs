@@ -4,6 +4,9 @@ using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.Kernels.Gpu;
 
+/// <summary>Fills <paramref name="rows"/> rows of a weight at <paramref name="address"/>, in its lane format's layout.</summary>
+internal delegate void WeightFiller(TensorView view, long address, long rows, long rowBytes);
+
 /// <summary>
 /// The GPU: weights, cache and activations in its memory, one launch an operation (two for attention), one small copy in for each
 /// step. A decode step of a shape seen before is one recorded graph.
@@ -20,6 +23,7 @@ internal sealed unsafe class CudaBackend : IBackend
     private const int RecordedTokens = 64;
 
     private readonly GpuDevice device;
+    private readonly WeightFiller? filler;
     private readonly Dictionary<WeightType, FormatKernels> formats = [];
     private readonly Dictionary<(int Tokens, int Splits), Graph?> graphs = [];
     private readonly Kernel<AnglesArgs> angles;
@@ -40,9 +44,11 @@ internal sealed unsafe class CudaBackend : IBackend
     private bool mirrored;
 
     /// <param name="device">Where to compute; disposed with the backend.</param>
-    public CudaBackend(GpuDevice device)
+    /// <param name="filler">For measurements: makes the weights on the device instead of copying them from the file.</param>
+    public CudaBackend(GpuDevice device, WeightFiller? filler = null)
     {
         this.device = device;
+        this.filler = filler;
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run, Rows.Bounds);
         rope = device.Compile<RopeArgs>(Rope.Run, Rows.Bounds);
@@ -69,7 +75,8 @@ internal sealed unsafe class CudaBackend : IBackend
         var kernels = Kernels(view.Type);
         if (columns % kernels.UnitValues != 0) throw Unsupported($"{view}: rows of {columns} weights; the cuda backend needs a multiple of {kernels.UnitValues}");
         var address = device.Allocate(kernels.RowBytes(columns) * experts * rows, "weights");
-        if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
+        if (filler is not null) filler(view, address, (long)experts * rows, kernels.RowBytes(columns));
+        else if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
         else device.UploadMapped(address, view.Data, view.Bytes);
         return new DeviceWeight(view, experts, rows, columns, kernels, address);
     }

@@ -77,7 +77,8 @@ internal static class Project
         var tile = default(Tile);
         var units = a.Columns / TFormat.UnitValues;
         var u = lane;
-        if (TFormat.InFlight == 4)
+        // Four tokens need registers: with them fewer loads are in flight, lest ptxas spill. The order of additions is the same.
+        if (TFormat.InFlight == 4 && (TTokens.Value == 1 || TFormat.UnitValues == 8))
         {
             for (; u + 96 < units; u += 128)
             {
@@ -95,14 +96,17 @@ internal static class Project
                 tile = Add<TFormat, TNorm, TTokens>(a3, b3, u + 96, a.Norm, x0, x1, x2, x3, tile);
             }
         }
-        for (; u + 32 < units; u += 64)
+        if (TTokens.Value == 1 || TFormat.InFlight == 4)
         {
-            var a0 = TFormat.Load(rowA, u, a.Columns);
-            var b0 = TFormat.Load(rowB, u, a.Columns);
-            var a1 = TFormat.Load(rowA, u + 32, a.Columns);
-            var b1 = TFormat.Load(rowB, u + 32, a.Columns);
-            tile = Add<TFormat, TNorm, TTokens>(a0, b0, u, a.Norm, x0, x1, x2, x3, tile);
-            tile = Add<TFormat, TNorm, TTokens>(a1, b1, u + 32, a.Norm, x0, x1, x2, x3, tile);
+            for (; u + 32 < units; u += 64)
+            {
+                var a0 = TFormat.Load(rowA, u, a.Columns);
+                var b0 = TFormat.Load(rowB, u, a.Columns);
+                var a1 = TFormat.Load(rowA, u + 32, a.Columns);
+                var b1 = TFormat.Load(rowB, u + 32, a.Columns);
+                tile = Add<TFormat, TNorm, TTokens>(a0, b0, u, a.Norm, x0, x1, x2, x3, tile);
+                tile = Add<TFormat, TNorm, TTokens>(a1, b1, u + 32, a.Norm, x0, x1, x2, x3, tile);
+            }
         }
         for (; u < units; u += 32)
         {

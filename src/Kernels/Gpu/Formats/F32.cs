@@ -1,5 +1,5 @@
-using ILGPU;
 using System.Runtime.CompilerServices;
+using ILGPU;
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 
