@@ -8,23 +8,30 @@ namespace WarpDecode.Chat;
 /// Brings an answer's bytes to stdout as they come. To a terminal, control characters other than newline and tab are shown as
 /// U+FFFD: a model's output must not steer the terminal. To a file or pipe the bytes go unchanged.
 /// </summary>
-internal sealed class AnswerWriter(bool keep = false) : IDisposable
+internal sealed class AnswerWriter(Stream stdout, bool terminal, bool keep = false)
 {
-    private readonly Stream stdout = Console.OpenStandardOutput();
-    private readonly bool terminal = !Console.IsOutputRedirected;
+    private const byte C1Lead = 0xC2; // C1 controls, U+0080 to U+009F, are C2 80 … C2 9F
+
     private readonly ArrayBufferWriter<byte>? kept = keep ? new ArrayBufferWriter<byte>() : null;
     private byte last = (byte)'\n';
+    private bool leadHeld; // a C1Lead at the end of what was written, kept until the next byte tells what it is
+
+    /// <summary>A writer to this program's stdout.</summary>
+    public AnswerWriter(bool keep = false)
+        : this(StandardOutput.Stream, !Console.IsOutputRedirected, keep)
+    {
+    }
 
     /// <summary>The answer so far, if it is kept.</summary>
     public string Text => Encoding.UTF8.GetString(kept!.WrittenSpan);
 
+    /// <summary>Writes all that a pipe brings.</summary>
     public async Task CopyAsync(PipeReader reader)
     {
         while (true)
         {
             var read = await reader.ReadAsync();
             foreach (var segment in read.Buffer) Write(segment.Span);
-            await stdout.FlushAsync();
             reader.AdvanceTo(read.Buffer.End);
             if (read.IsCompleted) break;
         }
@@ -35,19 +42,16 @@ internal sealed class AnswerWriter(bool keep = false) : IDisposable
     public void EndLine()
     {
         if (terminal && last != '\n') stdout.WriteByte((byte)'\n');
-        stdout.Flush();
     }
 
-    /// <summary>Ends the line, whatever the answer ended with.</summary>
-    public void NewLine()
+    /// <summary>Sets the answer apart from the next: in a file always with a newline, on a terminal if there is none.</summary>
+    public void EndAnswer()
     {
-        stdout.WriteByte((byte)'\n');
-        stdout.Flush();
+        if (!terminal || last != '\n') stdout.WriteByte((byte)'\n');
     }
 
-    public void Dispose() => stdout.Dispose();
-
-    private void Write(ReadOnlySpan<byte> bytes)
+    /// <summary>Writes a piece, which may end within a character.</summary>
+    public void Write(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return;
         last = bytes[^1];
@@ -57,22 +61,33 @@ internal sealed class AnswerWriter(bool keep = false) : IDisposable
             stdout.Write(bytes);
             return;
         }
-        while (bytes.Length > 0)
+        if (leadHeld)
         {
-            var bad = IndexOfControl(bytes, out var length);
-            if (bad < 0)
+            leadHeld = false;
+            if (bytes[0] is >= 0x80 and <= 0x9F)
             {
-                stdout.Write(bytes);
-                return;
+                stdout.Write("\uFFFD"u8);
+                bytes = bytes[1..];
             }
+            else
+            {
+                stdout.WriteByte(C1Lead);
+            }
+        }
+        if (bytes is [.., C1Lead])
+        {
+            leadHeld = true;
+            bytes = bytes[..^1];
+        }
+        while (IndexOfControl(bytes, out var length) is >= 0 and var bad)
+        {
             stdout.Write(bytes[..bad]);
             stdout.Write("\uFFFD"u8);
             bytes = bytes[(bad + length)..];
         }
+        stdout.Write(bytes);
     }
 
-    // C0 controls and DEL are one byte; C1 controls (U+0080 to U+009F) are C2 80 … C2 9F. The pipe holds whole characters only,
-    // but a segment may end within one: a lone C2 at its end is passed, for no continuation of it alone is a control to a UTF-8 terminal.
     private static int IndexOfControl(ReadOnlySpan<byte> bytes, out int length)
     {
         for (var i = 0; i < bytes.Length; i++)
@@ -80,7 +95,7 @@ internal sealed class AnswerWriter(bool keep = false) : IDisposable
             length = 1;
             if ((bytes[i] < 0x20 && bytes[i] is not ((byte)'\n' or (byte)'\t')) || bytes[i] == 0x7F) return i;
             length = 2;
-            if (bytes[i] == 0xC2 && i + 1 < bytes.Length && bytes[i + 1] is >= 0x80 and <= 0x9F) return i;
+            if (bytes[i] == C1Lead && i + 1 < bytes.Length && bytes[i + 1] is >= 0x80 and <= 0x9F) return i;
         }
         length = 0;
         return -1;

@@ -5,10 +5,15 @@ namespace WarpDecode.Chat;
 
 /// <summary>
 /// A conversation on the plain console. With a terminal it prompts and explains itself on stderr; without one, each line of stdin
-/// is a message and only answers go to stdout.
+/// is a message, and only answers go to stdout, each with a newline after it.
 /// </summary>
+/// <param name="engine">The model.</param>
+/// <param name="beginning">Messages that every conversation begins with.</param>
+/// <param name="options">How to generate.</param>
+/// <param name="verbose">Shows timings from the start.</param>
+/// <param name="interrupt">Ctrl-C.</param>
 internal sealed class ChatLoop(
-    Engine engine, Session session, GenerationOptions options, string? system, bool verbose, Interrupt interrupt)
+    Engine engine, IReadOnlyList<ChatMessage> beginning, GenerationOptions options, bool verbose, Interrupt interrupt)
 {
     private const string Help =
         """
@@ -17,37 +22,35 @@ internal sealed class ChatLoop(
         End a line with \ to go on in the next. Ctrl-C stops an answer, twice leaves.
         """;
 
-    private readonly bool terminal = !Console.IsInputRedirected;
-    private readonly List<ChatMessage> messages = [];
+    private readonly StandardInput input = new();
+    private readonly List<ChatMessage> messages = [.. beginning];
     private bool statistics = verbose;
 
-    public async Task<int> RunAsync(CancellationToken cancellation)
+    private static bool Terminal => StandardInput.IsTerminal;
+
+    /// <summary>Talks until the input ends or the user leaves.</summary>
+    /// <exception cref="OperationCanceledException">Ctrl-C at the prompt, or a second one.</exception>
+    public async Task RunAsync(CancellationToken cancellation)
     {
         _ = engine.Template; // fails here, before anybody types, if the model cannot be chatted with
-        Begin();
-        if (terminal)
+        _ = engine.Tokenizer;
+        if (Terminal)
         {
             await Console.Error.WriteLineAsync($"{Path.GetFileName(engine.File.Path)} on {engine.Backend}, context {engine.ContextLength} tokens.");
             await Console.Error.WriteLineAsync("Type a message, /help for help, Ctrl-D to leave.");
         }
-        while (ReadMessage() is { } text)
+        using var session = engine.CreateSession();
+        while (await ReadMessageAsync(cancellation) is { } text)
         {
-            if (text.Trim().Length == 0) continue;
-            if (terminal && text.StartsWith('/'))
+            if (text.AsSpan().Trim().IsEmpty) continue;
+            if (Terminal && text.StartsWith('/'))
             {
-                if (!Obey(text.Trim())) return ExitCode.Done;
+                if (!Obey(text.Trim())) return;
                 continue;
             }
-            await AnswerAsync(text);
-            if (cancellation.IsCancellationRequested) return ExitCode.Interrupted;
+            await AnswerAsync(session, text, cancellation);
+            cancellation.ThrowIfCancellationRequested();
         }
-        return ExitCode.Done;
-    }
-
-    private void Begin()
-    {
-        messages.Clear();
-        if (system is not null) messages.Add(new ChatMessage("system", system));
     }
 
     /// <summary>Does a slash command; false to leave.</summary>
@@ -58,7 +61,8 @@ internal sealed class ChatLoop(
             case "/bye" or "/exit" or "/quit":
                 return false;
             case "/clear":
-                Begin();
+                messages.Clear();
+                messages.AddRange(beginning);
                 Console.Error.WriteLine("A new conversation.");
                 return true;
             case "/stats":
@@ -69,54 +73,63 @@ internal sealed class ChatLoop(
                 Console.Error.WriteLine(Help);
                 return true;
             default:
-                Console.Error.WriteLine($"There is no command {command}. /help lists them.");
+                Console.Error.WriteLine($"There is no command {command.Split(' ')[0]}: /help lists them. A space before it makes it a message.");
                 return true;
         }
     }
 
-    private async Task AnswerAsync(string text)
+    private async Task AnswerAsync(Session session, string text, CancellationToken cancellation)
     {
         messages.Add(new ChatMessage("user", text));
         var tokens = engine.Template.EncodeChat(engine.Tokenizer, messages, addGenerationPrompt: true);
-        if (tokens.Length >= session.ContextLength)
+        if (Terminal && tokens.Length >= session.ContextLength)
         {
             messages.RemoveAt(messages.Count - 1);
-            var needed = $"the conversation needs {tokens.Length} tokens, the context has {session.ContextLength}";
-            if (!terminal) throw new UsageException(needed, "Use -c to ask for a longer context, or send less.");
-            Failure.Write(needed, "/clear begins anew; wd-run -c N asks for a longer context.");
+            Failure.Write(
+                $"the conversation needs {tokens.Length} tokens, the context has {session.ContextLength}",
+                "/clear begins anew; wd-run -c N asks for a longer context.");
             return;
         }
 
-        using var scope = interrupt.Scope();
-        await using var answer = Generation.Start(session, engine.Tokenizer, tokens, options, scope.Token);
-        using var output = new AnswerWriter(keep: true);
+        // Only a person means the answer with Ctrl-C; a script that feeds lines is ended by it.
+        using var stop = Terminal ? interrupt.BeginAnswer(cancellation) : null;
+        var progress = PromptProgressLine.ForTerminal();
+        await using var answer = Generation.Start(
+            session, engine.Tokenizer, tokens, options with { PromptProgress = progress }, stop?.Token ?? cancellation);
+        var output = new AnswerWriter(keep: true);
         await output.CopyAsync(answer.Output);
         var result = await answer.Completion;
-        interrupt.EndScope();
-        if (terminal) output.EndLine();
-        else output.NewLine();
+        progress?.Clear();
+        output.EndAnswer();
         messages.Add(new ChatMessage("assistant", output.Text));
-        if (result.Finish == FinishReason.Cancelled && terminal) await Console.Error.WriteLineAsync("(stopped)");
+        if (Terminal && result.Finish == FinishReason.Cancelled) await Console.Error.WriteLineAsync("(stopped)");
         if (result.Finish == FinishReason.ContextFull)
             await Console.Error.WriteLineAsync($"note:  the answer was cut: the context of {session.ContextLength} tokens is full");
         if (statistics) await Console.Error.WriteLineAsync(Statistics.Line(result));
     }
 
-    private string? ReadMessage()
+    private async Task<string?> ReadMessageAsync(CancellationToken cancellation)
     {
         var text = "";
         while (true)
         {
-            if (terminal) Console.Error.Write(text.Length == 0 ? ">>> " : "... ");
-            interrupt.AtPrompt = terminal;
-            var line = Console.In.ReadLine();
-            interrupt.AtPrompt = false;
+            if (Terminal) await Console.Error.WriteAsync(text.Length == 0 ? ">>> " : "... ");
+            string? line;
+            try
+            {
+                line = await input.ReadLineAsync(cancellation);
+            }
+            catch (OperationCanceledException) when (Terminal)
+            {
+                await Console.Error.WriteLineAsync(); // the shell's prompt goes to a line of its own
+                throw;
+            }
             if (line is null)
             {
-                if (terminal) Console.Error.WriteLine();
+                if (Terminal) await Console.Error.WriteLineAsync();
                 return text.Length == 0 ? null : text;
             }
-            if (!terminal || !line.EndsWith('\\')) return text + line;
+            if (!Terminal || !line.EndsWith('\\')) return text + line;
             text += line[..^1] + "\n";
         }
     }

@@ -6,22 +6,40 @@ namespace WarpDecode.Chat;
 /// <summary>The options that say where and how a model runs.</summary>
 internal sealed class EngineOptionsBinder
 {
-    private readonly Option<string> backend = new("--backend")
+    private const int MostThreads = 1024; // a typing mistake should not exhaust the machine
+
+    private readonly Option<int> context = new Option<int>("--context", "-c")
+    {
+        Description = "Most tokens of the conversation; 0 for what the model was trained for, if the memory allows.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 0,
+    }.TakesNumber(n => n >= 0, "0 or more");
+
+    private readonly Option<BackendKind> backend = new("--backend")
     {
         Description = "Where to compute: auto, cpu, cuda (an NVIDIA GPU), or reference (slow, the oracle that the others are checked against).",
-        DefaultValueFactory = _ => "auto",
+        HelpName = "auto|cpu|cuda|reference",
+        CustomParser = result =>
+        {
+            switch (result.Tokens[0].Value)
+            {
+                case "auto": return BackendKind.Auto;
+                case "cpu": return BackendKind.Cpu;
+                case "cuda": return BackendKind.Cuda;
+                case "reference": return BackendKind.Reference;
+                default:
+                    result.AddError($"--backend takes auto, cpu, cuda or reference, not '{result.Tokens[0].Value}'");
+                    return default;
+            }
+        },
     };
 
-    private readonly Option<int> threads = new("--threads", "-t") { Description = "Threads of the cpu backend; 0 for one a core.", HelpName = "N" };
-
-    private readonly Option<int?> context = new("--context", "-c") { Description = "Most tokens of the conversation. Default: what the model was trained for.", HelpName = "N" };
-
-    public EngineOptionsBinder()
+    private readonly Option<int> threads = new Option<int>("--threads", "-t")
     {
-        backend.AcceptOnlyFromAmong("auto", "cpu", "cuda", "reference");
-        threads.RequireAtLeast(0);
-        context.RequireAtLeast(1);
-    }
+        Description = "Threads of the cpu backend; 0 for one a core.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 0,
+    }.TakesNumber(n => n is >= 0 and <= MostThreads, $"0 to {MostThreads}");
 
     public void AddTo(Command command)
     {
@@ -30,10 +48,23 @@ internal sealed class EngineOptionsBinder
         command.Options.Add(threads);
     }
 
-    public EngineOptions Bind(ParseResult parsed) => new()
+    /// <summary>Opens a model as the options say.</summary>
+    /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
+    public Engine Open(string model, ParseResult parsed)
     {
-        Backend = Enum.Parse<BackendKind>(parsed.GetValue(backend)!, ignoreCase: true),
-        Threads = parsed.GetValue(threads),
-        ContextLength = parsed.GetValue(context),
-    };
+        var options = new EngineOptions
+        {
+            Backend = parsed.GetValue(backend),
+            Threads = parsed.GetValue(threads),
+            ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
+        };
+        try
+        {
+            return Engine.Open(model, options);
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message, "Ask for less, or leave the option away: its default fits the model and the machine.");
+        }
+    }
 }

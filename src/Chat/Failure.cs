@@ -11,8 +11,8 @@ internal static class Failure
     {
         switch (e)
         {
-            case OperationCanceledException when interrupt.Count > 0:
-                return ExitCode.Interrupted;
+            case OperationCanceledException when interrupt.Token.IsCancellationRequested:
+                return interrupt.Code;
             case UsageException usage:
                 Write(usage.Message, usage.Advice);
                 return ExitCode.BadUsage;
@@ -20,37 +20,33 @@ internal static class Failure
                 Write(file.Message, file.Advice ?? "Check the file, or try another model.");
                 return ExitCode.Failed;
             case GpuException gpu:
-                Write(FirstLine(gpu), gpu.Advice ?? "Try again, or use --backend cpu.");
+                Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
                 return ExitCode.Failed;
-            case ArgumentException:
-                Write(FirstLine(e), "See wd-run --help for what the options take.");
-                return ExitCode.BadUsage;
+            case ModelOutputException:
+                Write(e.Message, "Try --backend reference; if that fails too, get the file again: its weights are damaged.");
+                return ExitCode.Failed;
+            case IOException when StandardOutput.IsBrokenPipe(e):
+                return ExitCode.ReaderGone;
             case IOException or UnauthorizedAccessException:
-                Write(FirstLine(e), "Check the path and that you may use it.");
+                Write(e.Message, "Check the path, that you may use it, and that there is room.");
                 return ExitCode.Failed;
             case OutOfMemoryException:
                 Write("not enough memory", "Use a smaller context (-c) or a smaller model.");
                 return ExitCode.Failed;
             default:
-                Write($"{FirstLine(e)} ({e.GetType().Name})", "This looks like a fault of wd-run: please report it with the lines below.");
+                Write($"{e.Message} ({e.GetType().Name})", "This looks like a fault of wd-run: please report it with the lines below.");
                 Console.Error.WriteLine(e.StackTrace);
                 return ExitCode.Failed;
         }
     }
 
+    /// <summary>The two lines; what comes as several lines is made one.</summary>
     public static void Write(string what, string toDo)
     {
-        Console.Error.WriteLine("error: " + what);
+        Console.Error.WriteLine("error: " + what.ReplaceLineEndings(" "));
         Console.Error.WriteLine("hint:  " + toDo);
-    }
-
-    private static string FirstLine(Exception e)
-    {
-        // ArgumentException appends the parameter's name, which means nothing to the person at the terminal.
-        var text = e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
-        return text.Split('\n')[0].TrimEnd();
     }
 }

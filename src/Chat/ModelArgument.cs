@@ -11,7 +11,7 @@ internal static class ModelArgument
     public static Argument<string> Required()
     {
         var argument = new Argument<string>("MODEL") { Description = "Model file (GGUF)." };
-        argument.Validators.Add(RefuseOptions);
+        argument.Validators.Add(Check);
         return argument;
     }
 
@@ -22,14 +22,8 @@ internal static class ModelArgument
             Description = "Model file (GGUF). Without one, the small model that comes with the program.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        argument.Validators.Add(RefuseOptions);
+        argument.Validators.Add(Check);
         return argument;
-    }
-
-    // The parser takes a word that it does not know for the model, a mistyped option too.
-    private static void RefuseOptions(ArgumentResult result)
-    {
-        if (result.Tokens is [{ Value: ['-', ..] word }, ..]) result.AddError($"there is no option {word} here");
     }
 
     /// <summary>The default model's path.</summary>
@@ -40,5 +34,12 @@ internal static class ModelArgument
         return File.Exists(path)
             ? path
             : throw new UsageException($"no MODEL was given, and the default one is not beside the program ({path})", "Give the path of a .gguf file.");
+    }
+
+    private static void Check(ArgumentResult result)
+    {
+        // The parser takes a word that it does not know for the model, a mistyped option too.
+        if (result.Tokens is [{ Value: ['-', ..] word }, ..]) result.AddError($"there is no option {word} here");
+        if (result.Tokens is [{ Value: "" }, ..]) result.AddError("MODEL is empty: it is the path of a GGUF file");
     }
 }

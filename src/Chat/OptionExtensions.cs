@@ -1,27 +1,39 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Numerics;
 
 namespace WarpDecode.Chat;
 
-/// <summary>Range checks while the command line is parsed, so that a bad value is bad usage and not a failure later.</summary>
+/// <summary>Values checked while the command line is parsed, so that a bad one is bad usage and not a failure later.</summary>
 internal static class OptionExtensions
 {
-    public static void RequireAtLeast(this Option<int> option, int least) => option.Require(v => v >= least, $"{least} or more");
+    private const NumberStyles Whole = NumberStyles.AllowLeadingSign;
+    private const NumberStyles Fraction = Whole | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
 
-    public static void RequireAtLeast(this Option<int?> option, int least) => option.Require(v => v is null || v >= least, $"{least} or more");
-
-    public static void Require<T>(this Option<T> option, Func<T, bool> allowed, string range) => option.Validators.Add(result =>
+    /// <summary>Makes the option take a number, whole for a whole type, without thousands separators: 0,5 is a mistake and not 5.</summary>
+    /// <param name="option">The option.</param>
+    /// <param name="allowed">Whether a number is in range.</param>
+    /// <param name="range">The range in words.</param>
+    public static Option<T> TakesNumber<T>(this Option<T> option, Func<T, bool> allowed, string range)
+        where T : struct, INumber<T>
     {
-        // A value that could not be converted has its own error already.
-        if (result.Tokens.Count == 0 || result.Errors.Any()) return;
-        T? value;
-        try
+        option.CustomParser = result =>
         {
-            value = result.GetValueOrDefault<T>();
-        }
-        catch (InvalidOperationException)
+            var text = result.Tokens[0].Value;
+            if (T.TryParse(text, typeof(T) == typeof(double) ? Fraction : Whole, CultureInfo.InvariantCulture, out var value) && allowed(value)) return value;
+            result.AddError($"{option.Name} takes {range}, not '{text}'");
+            return default;
+        };
+        return option;
+    }
+
+    /// <summary>Makes the option refuse an empty text.</summary>
+    public static Option<T> NotEmpty<T>(this Option<T> option, string what)
+    {
+        option.Validators.Add(result =>
         {
-            return;
-        }
-        if (!allowed(value!)) result.AddError($"{option.Name} takes {range}, not {result.Tokens[0].Value}");
-    });
+            if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError($"{option.Name} takes {what} that is not empty");
+        });
+        return option;
+    }
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using WarpDecode.Chat.Commands;
 
 namespace WarpDecode.Chat;
@@ -9,19 +8,33 @@ internal static class Program
 {
     public static async Task<int> Main(string[] args)
     {
-        Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        StandardOutput.UseUtf8();
         using var interrupt = new Interrupt();
-        var parsed = BuildRoot(interrupt).Parse(args);
+        var model = ModelArgument.Optional();
+        var root = BuildRoot(model, interrupt);
+        // No bundling, for -hello is a mistake and not -h -e -l -l -o; no response files, for a prompt may begin with @.
+        var parsed = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        var command = parsed.CommandResult.Command;
+        var help = command == root ? "See wd-run --help." : $"See wd-run {command.Name} --help.";
         if (parsed.Errors.Count > 0)
         {
-            Failure.Write(parsed.Errors[0].Message, "See wd-run --help.");
+            Failure.Write(parsed.Errors[0].Message, help);
             return ExitCode.BadUsage;
+        }
+        if (command != root)
+        {
+            if (parsed.GetResult(model) is { Tokens.Count: > 0 } misplaced)
+            {
+                Failure.Write($"MODEL comes after the command: '{misplaced.Tokens[0].Value}' stands before {command.Name}", help);
+                return ExitCode.BadUsage;
+            }
+            model.Hidden = true; // the help of a command shows only the MODEL of its own
         }
         try
         {
             // Ctrl-C is ours: a chat stops its answer first and leaves at the second one.
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-            return await parsed.InvokeAsync(configuration, interrupt.Token);
+            return await Task.Run(() => parsed.InvokeAsync(configuration, interrupt.Token)).WaitAsync(interrupt.Overdue);
         }
         catch (Exception e)
         {
@@ -29,7 +42,7 @@ internal static class Program
         }
     }
 
-    private static RootCommand BuildRoot(Interrupt interrupt)
+    private static RootCommand BuildRoot(Argument<string?> model, Interrupt interrupt)
     {
         var root = new RootCommand(
             """
@@ -39,7 +52,8 @@ internal static class Program
             wd-run model.gguf             chat with a model of yours
             wd-run model.gguf -p "Hi"     answer once, on stdout, and exit
             """);
-        RunCommand.AddTo(root, interrupt);
+        root.Directives.Clear(); // words in brackets are words
+        RunCommand.AddTo(root, model, interrupt);
         root.Subcommands.Add(InfoCommand.Create());
         root.Subcommands.Add(TokenizeCommand.Create());
         root.Subcommands.Add(DetokenizeCommand.Create());

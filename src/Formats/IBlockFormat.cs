@@ -43,6 +43,12 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
     /// </summary>
     static abstract int Part { get; }
 
+    /// <summary>
+    /// Whether integers are 0 … 15 and stored as nibbles: low ones for the first half of a part, which is one group, high ones for
+    /// the second. A machine with a register of sixteen floats looks such weights up there instead of computing them.
+    /// </summary>
+    static virtual bool Nibbles => false;
+
     /// <summary>Whether groups have an offset that is not always 0.</summary>
     static abstract bool HasOffset { get; }
 
@@ -50,7 +56,10 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
     static abstract void Scales(TSelf* block, float* scales, float* offsets);
 
     /// <summary>The integers of weights 16·<paramref name="i"/> … +15 of part <paramref name="part"/>; inlined, with a constant i.</summary>
-    static abstract Vector128<sbyte> Load16(TSelf* block, int part, int i);
+    static abstract Vector128<sbyte> Load16(TSelf* block, nint part, int i);
+
+    /// <summary>Where <see cref="Nibbles"/>: the bytes whose low nibbles are sixteenth <paramref name="i"/> of a part's first half.</summary>
+    static virtual Vector128<byte> Nibbles16(TSelf* block, nint part, int i) => throw new NotSupportedException();
 }
 
 /// <summary>

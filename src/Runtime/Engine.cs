@@ -283,9 +283,9 @@ public sealed class Engine : IDisposable
             throw new ContextFullException(
                 $"{tokens.Length} more tokens do not fit: the session holds {session.Length} of {ContextLength}. Open the model with a longer context, or begin a new session.");
         }
-        var needed = ((session.Length + tokens.Length + PageTokens - 1) / PageTokens) - session.Pages.Length + 1; // one more for a shared page
-        if (needed - 1 > pages.Free)
-            throw new ContextFullException($"{tokens.Length} more tokens need {needed - 1} pages of the cache, {pages.Free} are free: dispose a session or open the engine for more");
+        var needed = session.PagesNeeded(pages, session.Length + tokens.Length);
+        if (needed > pages.Free)
+            throw new ContextFullException($"{tokens.Length} more tokens need {needed} pages of the cache, {pages.Free} are free: dispose a session or open the engine for more");
     }
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim);

@@ -17,7 +17,18 @@ public sealed record GenerationOptions
 
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
+
+    /// <summary>Told on the decoding thread how far the prompt is read, after every few hundred tokens.</summary>
+    public IProgress<PromptProgress>? PromptProgress { get; init; }
+
+    // A reader may fall so many bytes behind before decoding waits for it.
+    internal int PauseBytes { get; init; } = 64 * 1024;
 }
+
+/// <summary>How far a prompt is read.</summary>
+/// <param name="Done">Tokens computed or kept from before.</param>
+/// <param name="Total">Tokens of the prompt.</param>
+public readonly record struct PromptProgress(int Done, int Total);
 
 /// <summary>Why an answer ended.</summary>
 public enum FinishReason
@@ -59,9 +70,6 @@ public sealed record GenerationResult(
 /// </summary>
 public sealed class Generation : IAsyncDisposable
 {
-    // A reader may fall so many bytes behind before decoding waits for it.
-    private const int PauseBytes = 64 * 1024;
-
     private readonly Session session;
     private readonly Tokenizer tokenizer;
     private readonly GenerationOptions options;
@@ -69,9 +77,10 @@ public sealed class Generation : IAsyncDisposable
     private readonly StopMatcher stops;
     private readonly Utf8Stream characters = new();
     private readonly ArrayBufferWriter<byte> passed = new(64);
-    private readonly Pipe pipe = new(new PipeOptions(pauseWriterThreshold: PauseBytes, resumeWriterThreshold: PauseBytes / 2, useSynchronizationContext: false));
+    private readonly Pipe pipe;
     private readonly CancellationTokenSource cancellation;
     private bool readerGone;
+    private bool disposed;
 
     private Generation(Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancel)
     {
@@ -80,6 +89,9 @@ public sealed class Generation : IAsyncDisposable
         this.options = options;
         sampler = new Sampler(options.Sampling, session.Vocabulary);
         stops = new StopMatcher(options.Stop);
+        pipe = new Pipe(new PipeOptions(
+            readerScheduler: new Waker(), pauseWriterThreshold: options.PauseBytes, resumeWriterThreshold: options.PauseBytes / 2,
+            useSynchronizationContext: false));
         cancellation = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         Completion = Task.Factory.StartNew(() => Run(prompt), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -106,13 +118,15 @@ public sealed class Generation : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         if (prompt.Length == 0) throw new ArgumentException("the prompt has no tokens: a model can only continue a text", nameof(prompt));
         if (prompt.Length > session.ContextLength)
-            throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context only {session.ContextLength}: shorten the prompt or ask for a longer context");
+            throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context has {session.ContextLength}");
         return new Generation(session, tokenizer, prompt, options, cancellation);
     }
 
     /// <summary>Ends the answer, if it goes on, and waits until the session is free.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (disposed) return;
+        disposed = true;
         await cancellation.CancelAsync().ConfigureAwait(false);
         await pipe.Reader.CompleteAsync().ConfigureAwait(false);
         await ((Task)Completion).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -146,11 +160,11 @@ public sealed class Generation : IAsyncDisposable
         Span<int> next = stackalloc int[1];
         try
         {
-            session.Append(prompt.AsSpan(cached), cancellation.Token);
+            Read(prompt, cached);
             foreach (var token in prompt) sampler.Accept(token);
             while (true)
             {
-                var token = sampler.Sample(session.Logits);
+                var token = Sample();
                 sampler.Accept(token);
                 if (count++ == 0) first = Stopwatch.GetTimestamp();
                 if (tokenizer.EndOfTurn.Contains(token)) finish = FinishReason.EndOfTurn;
@@ -167,6 +181,10 @@ public sealed class Generation : IAsyncDisposable
         {
             // The answer ends here; what was written stays.
         }
+        catch (ContextFullException) when (count > 0)
+        {
+            finish = FinishReason.ContextFull; // other sessions took the last pages of the cache
+        }
         Finish();
         return new GenerationResult(
             finish, prompt.Length, cached, count, Stopwatch.GetElapsedTime(start, first), Stopwatch.GetElapsedTime(first), sampler.Seed);
@@ -181,6 +199,34 @@ public sealed class Generation : IAsyncDisposable
         return common;
     }
 
+    private void Read(int[] prompt, int done)
+    {
+        if (options.PromptProgress is not { } progress)
+        {
+            session.Append(prompt.AsSpan(done), cancellation.Token);
+            return;
+        }
+        const int slice = 256; // whole prefill steps, and short enough for a line that moves
+        while (done < prompt.Length)
+        {
+            var count = Math.Min(slice, prompt.Length - done);
+            session.Append(prompt.AsSpan(done, count), cancellation.Token);
+            progress.Report(new PromptProgress(done += count, prompt.Length));
+        }
+    }
+
+    private int Sample()
+    {
+        try
+        {
+            return sampler.Sample(session.Logits);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ModelOutputException(e.Message, e);
+        }
+    }
+
     /// <summary>Writes a token's bytes; says whether a stop string was met.</summary>
     private bool Emit(int token)
     {
@@ -193,20 +239,38 @@ public sealed class Generation : IAsyncDisposable
         return stopped;
     }
 
+    /// <summary>Writes what is held back; it reaches the reader as the pipe is completed, without waiting for it.</summary>
     private void Finish()
     {
         passed.ResetWrittenCount();
         stops.Flush(passed);
         characters.Write(passed.WrittenSpan, pipe.Writer);
         characters.Flush(pipe.Writer);
-        Flush();
     }
 
     private void Flush()
     {
-        var flush = pipe.Writer.FlushAsync(CancellationToken.None);
         // Completes at once unless the reader is behind; then this thread has nothing better to do than to wait.
+        var flush = pipe.Writer.FlushAsync(cancellation.Token);
         var result = flush.IsCompletedSuccessfully ? flush.Result : flush.AsTask().GetAwaiter().GetResult();
         readerGone |= result.IsCompleted;
+    }
+
+    /// <summary>
+    /// Wakes the reader on the thread pool as <see cref="PipeScheduler.ThreadPool"/> does, without an object for each time: a pipe
+    /// has one wake-up pending at most, for the next begins with a read in the one before.
+    /// </summary>
+    private sealed class Waker : PipeScheduler, IThreadPoolWorkItem
+    {
+        private Action<object?>? action;
+        private object? state;
+
+        public override void Schedule(Action<object?> action, object? state)
+        {
+            (this.action, this.state) = (action, state);
+            System.Threading.ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+
+        public void Execute() => action!(state);
     }
 }

@@ -105,7 +105,7 @@ public sealed record ModelSummary
         }
         catch (ModelFileException e)
         {
-            problem = e.Message;
+            problem = WithoutPath(e);
         }
         var types = file.Tensors.GroupBy(t => t.Type)
             .Select(g => new WeightTypeSummary(g.Key, g.Count(), g.Sum(t => t.Bytes), Dispatch.Supports(g.Key)))
@@ -158,8 +158,11 @@ public sealed record ModelSummary
         }
         catch (ModelFileException e)
         {
-            // The path is known to whoever reads a summary of the file.
-            return "not usable: " + e.Message[(e.Message.IndexOf(": ", StringComparison.Ordinal) + 2)..];
+            return "not usable: " + WithoutPath(e);
         }
     }
+
+    // Whoever reads a file's summary knows the path that the message begins with.
+    private static string WithoutPath(ModelFileException e) =>
+        e.Message.StartsWith(e.File + ": ", StringComparison.Ordinal) ? e.Message[(e.File.Length + 2)..] : e.Message;
 }

@@ -39,6 +39,8 @@ internal sealed class PagePool
         return page;
     }
 
+    public bool IsShared(int page) => holders[page] > 1;
+
     public void Share(int page) => holders[page]++;
 
     public void Release(int page)

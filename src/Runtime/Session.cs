@@ -92,6 +92,14 @@ public sealed class Session : IDisposable
 
     internal void CheckAlive() => ObjectDisposedException.ThrowIf(disposed, this);
 
+    /// <summary>Pages that <see cref="Reserve"/> will take for that length: new ones, and one for a copy of a shared page.</summary>
+    internal int PagesNeeded(PagePool pool, int length)
+    {
+        var first = Length / pool.PageTokens;
+        var copy = first < pageCount && pool.IsShared(pages[first]) ? 1 : 0;
+        return Math.Max(0, ((length + pool.PageTokens - 1) / pool.PageTokens) - pageCount) + copy;
+    }
+
     internal void Reserve(PagePool pool, int length)
     {
         var first = Length / pool.PageTokens;

@@ -139,6 +139,25 @@ public sealed class SessionTests : IDisposable
     }
 
     [Fact]
+    public void WithoutAPageForTheCopyAForkCannotWriteAndNothingChanges()
+    {
+        // 6 sessions of 5 pages; five full ones and one of 130 tokens, its fifth page shared with a fork, leave none free.
+        var full = Enumerable.Range(0, Sessions - 1).Select(_ => engine.CreateSession()).ToArray();
+        foreach (var session in full) session.Append(Tokens(seed: 1, count: 160));
+        using var last = engine.CreateSession();
+        last.Append(Tokens(seed: 2, count: 130));
+        using var fork = last.Fork();
+        Assert.Equal(0, engine.FreePages);
+        Assert.Throws<ContextFullException>(() => fork.Append([1]));
+        Assert.Equal(130, fork.Length);
+        Assert.True(fork.HasLogits);
+        full[0].Dispose();
+        fork.Append([1]);
+        Assert.Equal(Expected([.. Tokens(2, 130), 1]), Bits(fork.Logits));
+        foreach (var session in full) session.Dispose();
+    }
+
+    [Fact]
     public void ATokenOutsideTheVocabularyIsRefused()
     {
         using var session = engine.CreateSession();

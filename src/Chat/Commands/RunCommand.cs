@@ -7,10 +7,9 @@ namespace WarpDecode.Chat.Commands;
 /// <summary><c>wd-run [MODEL]</c>: a chat in the terminal, or with -p one completion on stdout.</summary>
 internal static class RunCommand
 {
-    public static void AddTo(RootCommand root, Interrupt interrupt)
+    public static void AddTo(RootCommand root, Argument<string?> model, Interrupt interrupt)
     {
-        var model = ModelArgument.Optional();
-        var prompt = new Option<string?>("--prompt", "-p") { Description = "Answer this once, print only the answer, and exit; - reads the prompt from stdin.", HelpName = "TEXT" };
+        var prompt = new Option<string?>("--prompt", "-p") { Description = "Answer this once, print only the answer, and exit; - reads the prompt from stdin, without its last newline.", HelpName = "TEXT" };
         var raw = new Option<bool>("--raw") { Description = "Continue the text as it is, without the model's chat template (with -p)." };
         var system = new Option<string?>("--system") { Description = "A system message before the conversation.", HelpName = "TEXT" };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
@@ -21,50 +20,56 @@ internal static class RunCommand
         sampling.AddTo(root);
         engine.AddTo(root);
         root.Options.Add(verbose);
-        root.SetAction((parsed, cancellation) => RunAsync(
-            new Request(
-                parsed.GetValue(model) ?? ModelArgument.Default(), parsed.GetValue(prompt), parsed.GetValue(raw), parsed.GetValue(system),
-                parsed.GetValue(verbose), engine.Bind(parsed), sampling.Bind(parsed)),
-            interrupt, cancellation));
+        root.SetAction(async (parsed, cancellation) =>
+        {
+            var path = parsed.GetValue(model) ?? ModelArgument.Default();
+            var text = parsed.GetValue(prompt);
+            var isRaw = parsed.GetValue(raw);
+            if (isRaw && text is null)
+                throw new UsageException("--raw needs a prompt: a chat cannot do without the template", "Add -p TEXT, or leave --raw away.");
+            if (isRaw && parsed.GetValue(system) is not null)
+                throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
+            if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
+
+            using var opened = engine.Open(path, parsed);
+            foreach (var note in opened.Notes) Note(note);
+            var isVerbose = parsed.GetValue(verbose);
+            var messages = new List<ChatMessage>();
+            if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
+            if (text is null)
+            {
+                await new ChatLoop(opened, messages, sampling.Bind(parsed), isVerbose, interrupt).RunAsync(cancellation);
+                return ExitCode.Done;
+            }
+            if (isVerbose) await Console.Error.WriteLineAsync($"{Path.GetFileName(path)} on {opened.Backend}, context {opened.ContextLength} tokens");
+            messages.Add(new ChatMessage("user", text));
+            var tokens = isRaw
+                ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
+                : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
+            await CompleteAsync(opened, tokens, sampling.Bind(parsed), isVerbose, cancellation);
+            return ExitCode.Done;
+        });
     }
 
-    private sealed record Request(
-        string Model, string? Prompt, bool Raw, string? System, bool Verbose, EngineOptions Engine, GenerationOptions Generation);
-
-    private static async Task<int> RunAsync(Request request, Interrupt interrupt, CancellationToken cancellation)
+    private static async Task CompleteAsync(Engine engine, int[] prompt, GenerationOptions options, bool verbose, CancellationToken cancellation)
     {
-        if (request.Raw && request.Prompt is null)
-            throw new UsageException("--raw needs a prompt: a chat cannot do without the template", "Add -p TEXT, or leave --raw away.");
-        if (request.Raw && request.System is not null)
-            throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
-        var text = request.Prompt == "-" ? await Console.In.ReadToEndAsync(cancellation) : request.Prompt;
-
-        using var engine = Engine.Open(request.Model, request.Engine);
-        foreach (var note in engine.Notes) await Console.Error.WriteLineAsync("note:  " + note);
-        if (request.Verbose) await Console.Error.WriteLineAsync($"{Path.GetFileName(request.Model)} on {engine.Backend}, context {engine.ContextLength}");
+        if (prompt.Length == 0) throw new UsageException("the prompt is empty", "Give a text that the model can continue.");
         using var session = engine.CreateSession();
-        if (text is null)
-        {
-            var chat = new ChatLoop(engine, session, request.Generation, request.System, request.Verbose, interrupt);
-            return await chat.RunAsync(cancellation);
-        }
-
-        var messages = new List<ChatMessage>();
-        if (request.System is not null) messages.Add(new ChatMessage("system", request.System));
-        messages.Add(new ChatMessage("user", text));
-        var tokens = request.Raw
-            ? engine.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
-            : engine.Template.EncodeChat(engine.Tokenizer, messages, addGenerationPrompt: true);
-        if (tokens.Length == 0) throw new UsageException("the prompt is empty", "Give a text that the model can continue.");
-
-        await using var answer = Generation.Start(session, engine.Tokenizer, tokens, request.Generation, cancellation);
-        using var output = new AnswerWriter();
+        var progress = PromptProgressLine.ForTerminal();
+        await using var answer = Generation.Start(session, engine.Tokenizer, prompt, options with { PromptProgress = progress }, cancellation);
+        var output = new AnswerWriter();
         await output.CopyAsync(answer.Output);
         var result = await answer.Completion;
+        progress?.Clear();
         output.EndLine();
-        if (request.Verbose) await Console.Error.WriteLineAsync(Statistics.Line(result));
-        if (result.Finish == FinishReason.ContextFull)
-            await Console.Error.WriteLineAsync($"note:  the answer was cut: the context of {engine.ContextLength} tokens is full (-c asks for more)");
-        return result.Finish == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Done;
+        if (verbose) await Console.Error.WriteLineAsync(Statistics.Line(result));
+        if (result.Finish == FinishReason.ContextFull) Note($"the answer was cut: the context of {engine.ContextLength} tokens is full (-c asks for more)");
+        cancellation.ThrowIfCancellationRequested();
     }
+
+    private static void Note(string text) => Console.Error.WriteLine("note:  " + text);
+
+    // As $(…) in a shell: what echo and editors put at the end is not meant.
+    private static string WithoutLastNewline(string text) =>
+        text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
 }

@@ -30,6 +30,8 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
 
     public static int Part => 64;
 
+    public static bool Nibbles => true;
+
     public static bool HasOffset => true;
 
     public static float At(ref Q4_K block, int i)
@@ -54,29 +56,32 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(Q4_K* block, float* scales, float* offsets)
     {
-        // The twelve bytes as three words; each result is eight 6-bit numbers, one a byte.
-        var w0 = *(uint*)block->ScaleBits;
-        var w1 = *(uint*)(block->ScaleBits + 4);
-        var w2 = *(uint*)(block->ScaleBits + 8);
-        var s = (w0 & 0x3F3F3F3F) | ((ulong)((w2 & 0x0F0F0F0F) | ((w0 >> 2) & 0x30303030)) << 32);
-        var m = (w1 & 0x3F3F3F3F) | ((ulong)(((w2 >> 4) & 0x0F0F0F0F) | ((w1 >> 2) & 0x30303030)) << 32);
-        Widen(s, F16.FiniteToSingle(block->D)).Store(scales);
-        Widen(m, -F16.FiniteToSingle(block->DMin)).Store(offsets);
+        // Words of a block's first 16 bytes: d and dmin, then w0, w1, w2. Both results, eight 6-bit numbers s and eight m, one a
+        // byte, are made at once: low words w0, w1 & 63; high words w2 & 15, w2 >> 4 & 15, with w0, w1 >> 2 & 48.
+        var head = Vector128.Load((uint*)block);
+        var first = Vector128.Shuffle(head, Vector128.Create(1u, 3, 2, 3));
+        var bits = (first & Vector128.Create(0x3F3F3F3Fu, 0x0F0F0F0F, 0x3F3F3F3F, 0))
+            | (Vector128.ShiftRightLogical(first, 4) & Vector128.Create(0, 0, 0, 0x0F0F0F0Fu))
+            | (Vector128.ShiftRightLogical(Vector128.Shuffle(head, Vector128.Create(1u, 1, 1, 2)), 2) & Vector128.Create(0, 0x30303030u, 0, 0x30303030));
+        var (s, m) = Vector128.Widen(bits.AsByte());
+        var d = F16.Load4((F16*)block);
+        Widen(s, d[0]).Store(scales);
+        Widen(m, -d[1]).Store(offsets);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q4_K* block, int part, int i)
+    public static Vector128<sbyte> Load16(Q4_K* block, nint part, int i)
     {
-        var pairs = Vector128.Load(block->Q + (32 * part) + (i % 2 * 16));
+        var pairs = Nibbles16(block, part, i % 2);
         // The shift moves 16-bit lanes: what crosses a byte border is masked away.
         if (i >= 2) pairs = Vector128.ShiftRightLogical(pairs.AsUInt16(), 4).AsByte();
         return (pairs & Vector128.Create((byte)15)).AsSByte();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Widen(ulong bytes, float factor)
-    {
-        var wide = Vector128.WidenLower(Vector128.CreateScalarUnsafe(bytes).AsByte());
-        return Vector256.ConvertToSingle(Vector256.Create(Vector128.WidenLower(wide), Vector128.WidenUpper(wide)).AsInt32()) * factor;
-    }
+    public static Vector128<byte> Nibbles16(Q4_K* block, nint part, int i) => Vector128.Load(block->Q + (32 * part) + (16 * i));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Widen(Vector128<ushort> numbers, float factor) =>
+        Vector256.ConvertToSingle(Vector256.WidenLower(numbers.ToVector256Unsafe()).AsInt32()) * factor;
 }

@@ -40,7 +40,7 @@ internal unsafe struct Q5_0 : IQuantFormat<Q5_0>
     public static void Scales(Q5_0* block, float* scales, float* offsets) => scales[0] = F16.FiniteToSingle(block->D);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q5_0* block, int part, int i)
+    public static Vector128<sbyte> Load16(Q5_0* block, nint part, int i)
     {
         var low = Vector128.Load(block->Low);
         if (i == 1) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();

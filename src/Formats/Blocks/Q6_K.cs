@@ -56,7 +56,7 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q6_K* block, int part, int i)
+    public static Vector128<sbyte> Load16(Q6_K* block, nint part, int i)
     {
         var quarter = i / 2;
         var l = i % 2 * 16;
@@ -64,7 +64,13 @@ internal unsafe struct Q6_K : IQuantFormat<Q6_K>
         var high = Vector128.Load(block->High + (32 * part) + l).AsUInt16();
         // Shifts move 16-bit lanes: what crosses a byte border is masked away.
         if (quarter >= 2) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
-        high = quarter == 3 ? Vector128.ShiftRightLogical(high, 2) : Vector128.ShiftLeft(high, 4 - (2 * quarter));
+        high = quarter switch
+        {
+            0 => Vector128.ShiftLeft(high, 4),
+            1 => Vector128.ShiftLeft(high, 2),
+            2 => high,
+            _ => Vector128.ShiftRightLogical(high, 2),
+        };
         var q = (low & Vector128.Create((byte)15)) | (high.AsByte() & Vector128.Create((byte)0x30));
         return q.AsSByte() - Vector128.Create((sbyte)32);
     }

@@ -31,5 +31,5 @@ internal unsafe struct Q8_0 : IQuantFormat<Q8_0>
     public static void Scales(Q8_0* block, float* scales, float* offsets) => scales[0] = F16.FiniteToSingle(block->D);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> Load16(Q8_0* block, int part, int i) => Vector128.Load(block->Q + (16 * i));
+    public static Vector128<sbyte> Load16(Q8_0* block, nint part, int i) => Vector128.Load(block->Q + (16 * i));
 }

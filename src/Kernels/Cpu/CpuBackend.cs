@@ -65,7 +65,7 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
     }
 
     public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid) =>
-        gateUp.Run(pool, HostTensor.Of(h), (HostWeight)gate, (HostWeight)up, (HostRouting)routing, HostTensor.Of(mid));
+        gateUp.Run(pool, HostTensor.Of(h), (HostWeight)gate, (HostWeight)up, (HostRouting)routing, step.Count, HostTensor.Of(mid));
 
     public void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x) =>
         moeDown.Run(pool, HostTensor.Of(mid), (HostWeight)down, (HostRouting)routing, step.Count, HostTensor.Of(x));
@@ -82,6 +82,7 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
         pool.Dispose();
         project.Dispose();
         attention.Dispose();
+        gateUp.Dispose();
         moeDown.Dispose();
         normed?.Dispose();
         scores?.Dispose();

@@ -24,8 +24,9 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
             sumA = L.MultiplyAdd(L.Load(wa + i), x0, sumA);
             sumB = L.MultiplyAdd(L.Load(wb + i), x0, sumB);
         }
-        *ya = Finish(sumA, wa, x, i, columns);
-        *yb = Finish(sumB, wb, x, i, columns);
+        *ya = L.Sum(sumA);
+        *yb = L.Sum(sumB);
+        if (i < columns) (*ya, *yb) = (AddRest(*ya, wa, x, i, columns), AddRest(*yb, wb, x, i, columns));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -56,14 +57,10 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
             a3 = L.MultiplyAdd(va, v, a3);
             b3 = L.MultiplyAdd(vb, v, b3);
         }
-        ya[0] = Finish(a0, wa, x0, i, columns);
-        ya[1] = Finish(a1, wa, x1, i, columns);
-        ya[2] = Finish(a2, wa, x2, i, columns);
-        ya[3] = Finish(a3, wa, x3, i, columns);
-        yb[0] = Finish(b0, wb, x0, i, columns);
-        yb[1] = Finish(b1, wb, x1, i, columns);
-        yb[2] = Finish(b2, wb, x2, i, columns);
-        yb[3] = Finish(b3, wb, x3, i, columns);
+        (ya[0], ya[1], ya[2], ya[3]) = (L.Sum(a0), L.Sum(a1), L.Sum(a2), L.Sum(a3));
+        (yb[0], yb[1], yb[2], yb[3]) = (L.Sum(b0), L.Sum(b1), L.Sum(b2), L.Sum(b3));
+        if (i == columns) return;
+        for (var t = 0; t < 4; t++) (ya[t], yb[t]) = (AddRest(ya[t], wa, x[t], i, columns), AddRest(yb[t], wb, x[t], i, columns));
     }
 
     public override void Widen(byte* row, float* to, int columns)
@@ -76,10 +73,10 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
 
     public override float At(byte* row, int column) => TFloat.At(ref ((TFloat*)row)[column], 0);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Finish(F lanes, TFloat* w, float* x, int from, int columns)
+    // Not inlined: around the calls in it the compiler would keep the sums in memory all through the loops.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float AddRest(float sum, TFloat* w, float* x, int from, int columns)
     {
-        var sum = L.Sum(lanes);
         for (var i = from; i < columns; i++) sum += TFloat.At(ref w[i], 0) * x[i];
         return sum;
     }

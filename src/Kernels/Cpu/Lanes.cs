@@ -44,6 +44,21 @@ internal unsafe interface ILanes<F>
 
     static abstract F Broadcast(float value);
 
+    /// <summary>Whether <see cref="LookupLow"/> and <see cref="LookupHigh"/> are there.</summary>
+    static virtual bool HasLookup => false;
+
+    /// <summary>0, 1, … 15.</summary>
+    static virtual F Iota => throw new NotSupportedException();
+
+    /// <summary>Sixteen bytes as the indices of lookups.</summary>
+    static virtual F Indices(Vector128<byte> bytes) => throw new NotSupportedException();
+
+    /// <summary>Elements of <paramref name="table"/> that the low nibbles name.</summary>
+    static virtual F LookupLow(F table, F indices) => throw new NotSupportedException();
+
+    /// <summary>Elements of <paramref name="table"/> that the high nibbles name.</summary>
+    static virtual F LookupHigh(F table, F indices) => throw new NotSupportedException();
+
     static abstract F Add(F a, F b);
 
     static abstract F Multiply(F a, F b);
@@ -104,6 +119,26 @@ internal unsafe struct Lanes512 : ILanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen(Vector128<sbyte> integers) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(integers));
 
+    public static bool HasLookup => true;
+
+    public static Vector512<float> Iota
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vector512.Create(0f, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Indices(Vector128<byte> bytes) => Avx512F.ConvertToVector512Int32(bytes).AsSingle();
+
+    // The instruction looks at the low four bits only.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookupLow(Vector512<float> table, Vector512<float> indices) =>
+        Avx512F.PermuteVar16x32(table, indices.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookupHigh(Vector512<float> table, Vector512<float> indices) =>
+        Avx512F.PermuteVar16x32(table, Vector512.ShiftRightLogical(indices.AsInt32(), 4));
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
 
@@ -124,11 +159,11 @@ internal unsafe struct Lanes512 : ILanes<Vector512<float>>
     }
 }
 
-/// <summary>Two 256-bit registers.</summary>
-internal readonly struct Pair256(Vector256<float> a, Vector256<float> b)
+/// <summary>Two 256-bit registers. Without a constructor: the compiler's budget for inlining counts each, and kernels are long.</summary>
+internal struct Pair256
 {
-    public readonly Vector256<float> A = a;
-    public readonly Vector256<float> B = b;
+    public Vector256<float> A;
+    public Vector256<float> B;
 }
 
 /// <summary>Sixteen lanes in two 256-bit registers.</summary>
@@ -137,15 +172,15 @@ internal unsafe struct Lanes256 : ILanes<Pair256>
     public static Pair256 Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => new(Vector256<float>.Zero, Vector256<float>.Zero);
+        get => new() { A = Vector256<float>.Zero, B = Vector256<float>.Zero };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair256 Load(float* at) => new(Vector256.Load(at), Vector256.Load(at + 8));
+    public static Pair256 Load(float* at) => new() { A = Vector256.Load(at), B = Vector256.Load(at + 8) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Pair256 Load<TFloat>(TFloat* at)
-        where TFloat : unmanaged, IFloatFormat<TFloat> => new(TFloat.Load8(at), TFloat.Load8(at + 8));
+        where TFloat : unmanaged, IFloatFormat<TFloat> => new() { A = TFloat.Load8(at), B = TFloat.Load8(at + 8) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Pair256 value, float* to)
@@ -155,26 +190,28 @@ internal unsafe struct Lanes256 : ILanes<Pair256>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair256 Widen(Vector128<sbyte> integers) => new(
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(integers)),
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Sse2.ShiftRightLogical128BitLane(integers, 8))));
+    public static Pair256 Widen(Vector128<sbyte> integers) => new()
+    {
+        A = Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(integers)),
+        B = Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(Sse2.ShiftRightLogical128BitLane(integers, 8))),
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Pair256 Broadcast(float value)
     {
         var all = Vector256.Create(value);
-        return new(all, all);
+        return new() { A = all, B = all };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair256 Add(Pair256 a, Pair256 b) => new(a.A + b.A, a.B + b.B);
+    public static Pair256 Add(Pair256 a, Pair256 b) => new() { A = a.A + b.A, B = a.B + b.B };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair256 Multiply(Pair256 a, Pair256 b) => new(a.A * b.A, a.B * b.B);
+    public static Pair256 Multiply(Pair256 a, Pair256 b) => new() { A = a.A * b.A, B = a.B * b.B };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Pair256 MultiplyAdd(Pair256 a, Pair256 b, Pair256 c) =>
-        new(Vector256.FusedMultiplyAdd(a.A, b.A, c.A), Vector256.FusedMultiplyAdd(a.B, b.B, c.B));
+        new() { A = Vector256.FusedMultiplyAdd(a.A, b.A, c.A), B = Vector256.FusedMultiplyAdd(a.B, b.B, c.B) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Pair256 value)
@@ -184,13 +221,13 @@ internal unsafe struct Lanes256 : ILanes<Pair256>
     }
 }
 
-/// <summary>Four 128-bit registers.</summary>
-internal readonly struct Quad128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+/// <summary>Four 128-bit registers; no constructor either.</summary>
+internal struct Quad128
 {
-    public readonly Vector128<float> A = a;
-    public readonly Vector128<float> B = b;
-    public readonly Vector128<float> C = c;
-    public readonly Vector128<float> D = d;
+    public Vector128<float> A;
+    public Vector128<float> B;
+    public Vector128<float> C;
+    public Vector128<float> D;
 }
 
 /// <summary>Sixteen lanes in four 128-bit registers: Arm's width, and the portable one.</summary>
@@ -203,12 +240,18 @@ internal unsafe struct Lanes128 : ILanes<Quad128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Quad128 Load(float* at) => new(Vector128.Load(at), Vector128.Load(at + 4), Vector128.Load(at + 8), Vector128.Load(at + 12));
+    public static Quad128 Load(float* at) => new()
+    {
+        A = Vector128.Load(at),
+        B = Vector128.Load(at + 4),
+        C = Vector128.Load(at + 8),
+        D = Vector128.Load(at + 12),
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Quad128 Load<TFloat>(TFloat* at)
         where TFloat : unmanaged, IFloatFormat<TFloat> =>
-        new(TFloat.Load4(at), TFloat.Load4(at + 4), TFloat.Load4(at + 8), TFloat.Load4(at + 12));
+        new() { A = TFloat.Load4(at), B = TFloat.Load4(at + 4), C = TFloat.Load4(at + 8), D = TFloat.Load4(at + 12) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Quad128 value, float* to)
@@ -222,33 +265,40 @@ internal unsafe struct Lanes128 : ILanes<Quad128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Quad128 Widen(Vector128<sbyte> integers)
     {
-        var (lower, upper) = Vector128.Widen(integers);
-        var (a, b) = Vector128.Widen(lower);
-        var (c, d) = Vector128.Widen(upper);
-        return new(Vector128.ConvertToSingle(a), Vector128.ConvertToSingle(b), Vector128.ConvertToSingle(c), Vector128.ConvertToSingle(d));
+        var lower = Vector128.WidenLower(integers);
+        var upper = Vector128.WidenUpper(integers);
+        return new()
+        {
+            A = Vector128.ConvertToSingle(Vector128.WidenLower(lower)),
+            B = Vector128.ConvertToSingle(Vector128.WidenUpper(lower)),
+            C = Vector128.ConvertToSingle(Vector128.WidenLower(upper)),
+            D = Vector128.ConvertToSingle(Vector128.WidenUpper(upper)),
+        };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Quad128 Broadcast(float value)
     {
         var all = Vector128.Create(value);
-        return new(all, all, all, all);
+        return new() { A = all, B = all, C = all, D = all };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Quad128 Add(Quad128 a, Quad128 b) => new(a.A + b.A, a.B + b.B, a.C + b.C, a.D + b.D);
+    public static Quad128 Add(Quad128 a, Quad128 b) => new() { A = a.A + b.A, B = a.B + b.B, C = a.C + b.C, D = a.D + b.D };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Quad128 Multiply(Quad128 a, Quad128 b) => new(a.A * b.A, a.B * b.B, a.C * b.C, a.D * b.D);
+    public static Quad128 Multiply(Quad128 a, Quad128 b) => new() { A = a.A * b.A, B = a.B * b.B, C = a.C * b.C, D = a.D * b.D };
 
     // The estimate is fused where the machine can fuse (Arm, x86 with FMA) and two roundings elsewhere, where a fused one
     // would be computed in software.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Quad128 MultiplyAdd(Quad128 a, Quad128 b, Quad128 c) => new(
-        Vector128.MultiplyAddEstimate(a.A, b.A, c.A),
-        Vector128.MultiplyAddEstimate(a.B, b.B, c.B),
-        Vector128.MultiplyAddEstimate(a.C, b.C, c.C),
-        Vector128.MultiplyAddEstimate(a.D, b.D, c.D));
+    public static Quad128 MultiplyAdd(Quad128 a, Quad128 b, Quad128 c) => new()
+    {
+        A = Vector128.MultiplyAddEstimate(a.A, b.A, c.A),
+        B = Vector128.MultiplyAddEstimate(a.B, b.B, c.B),
+        C = Vector128.MultiplyAddEstimate(a.C, b.C, c.C),
+        D = Vector128.MultiplyAddEstimate(a.D, b.D, c.D),
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Quad128 value) => Lanes.Sum((value.A + value.C) + (value.B + value.D));

@@ -4,7 +4,7 @@ namespace WarpDecode.Kernels.Cpu;
 /// mid[t, k] = silu(gate·h) · (up·h): the first warp-decode kernel with a core in the place of a warp. An item is a few neurons
 /// of one expert; the expert's gate and up rows are read once, together, in one pass over h, for all tokens routed to it.
 /// </summary>
-internal sealed unsafe class MoeGateUp : Job
+internal sealed unsafe class MoeGateUp : Job, IDisposable
 {
     private float* h;
     private float* mid;
@@ -12,13 +12,16 @@ internal sealed unsafe class MoeGateUp : Job
     private HostWeight? up;
     private HostRouting? routing;
     private int chunks;
+    private HostMemory? inputs; // [workers, pairs] pointers to the tokens of one expert
+    private int capacity;
 
-    public void Run(WorkerPool pool, float* input, HostWeight gateWeight, HostWeight upWeight, HostRouting routes, float* output)
+    public void Run(WorkerPool pool, float* input, HostWeight gateWeight, HostWeight upWeight, HostRouting routes, int tokens, float* output)
     {
         h = input;
         mid = output;
         (gate, up, routing) = (gateWeight, upWeight, routes);
         chunks = (gate.Rows + Products.RowsAtOnce - 1) / Products.RowsAtOnce;
+        Reserve(pool.Workers, tokens * routes.TopK);
         pool.Run(this, routes.ActiveCount * chunks);
         (gate, up, routing) = (null, null, null);
     }
@@ -26,40 +29,36 @@ internal sealed unsafe class MoeGateUp : Job
     public override void Do(int begin, int end, int worker)
     {
         for (var item = begin; item < end; item++)
-            Neurons(routing!.Active[item / chunks], item % chunks * Products.RowsAtOnce);
+            Neurons(routing!.Active[item / chunks], item % chunks * Products.RowsAtOnce, worker);
     }
 
-    private void Neurons(int expert, int first)
+    public void Dispose() => inputs?.Dispose();
+
+    private void Neurons(int expert, int first, int worker)
     {
-        var (rows, columns) = (gate!.Rows, gate.Columns);
-        var last = Math.Min(first + Products.RowsAtOnce, rows);
+        var rows = Math.Min(Products.RowsAtOnce, gate!.Rows - first);
         var pairs = routing!.ByExpert + routing.Offsets[expert];
         var count = routing.Offsets[expert + 1] - routing.Offsets[expert];
-        var x = stackalloc float*[4];
-        var g = stackalloc float[4];
-        var u = stackalloc float[4];
-        var i = 0;
-        for (; i + 4 <= count; i += 4)
-        {
-            for (var j = 0; j < 4; j++) x[j] = Token(pairs[i + j]);
-            for (var f = first; f < last; f++)
-            {
-                gate.Kernel.Dot4(gate.Row(expert, f), up!.Row(expert, f), x, columns, g, u);
-                for (var j = 0; j < 4; j++) mid[((long)pairs[i + j] * rows) + f] = Silu(g[j]) * u[j];
-            }
-        }
-        for (; i < count; i++)
-        {
-            var token = Token(pairs[i]);
-            for (var f = first; f < last; f++)
-            {
-                gate.Kernel.Dot(gate.Row(expert, f), up!.Row(expert, f), token, columns, g, u);
-                mid[((long)pairs[i] * rows) + f] = Silu(g[0]) * u[0];
-            }
-        }
+        var x = (float**)inputs!.Start + ((long)worker * capacity);
+        for (var i = 0; i < count; i++) x[i] = h + ((long)(pairs[i] / routing.TopK) * gate.Columns);
+        var sink = new SwiGlu(mid + first, gate.Rows, pairs);
+        Products.MultiplyPairs(gate.Kernel, gate.Row(expert, first), up!.Row(expert, first), gate.RowBytes, rows, gate.Columns, x, count, ref sink);
     }
 
-    private float* Token(int pair) => h + ((long)(pair / routing!.TopK) * gate!.Columns);
+    private void Reserve(int workers, int pairs)
+    {
+        if (pairs <= capacity && inputs is not null) return;
+        inputs?.Dispose();
+        inputs = new HostMemory((long)workers * pairs * sizeof(float*));
+        capacity = pairs;
+    }
 
-    private static float Silu(float x) => x / (1 + MathF.Exp(-x));
+    /// <summary>mid[pair, neuron] = silu(gate) · up.</summary>
+    private struct SwiGlu(float* output, int ff, int* pairs) : IPairSink
+    {
+        public int FirstRow { private get; set; }
+
+        public readonly void Put(int token, int row, float a, float b) =>
+            output[((long)pairs[token] * ff) + FirstRow + row] = a / (1 + MathF.Exp(-a)) * b;
+    }
 }

@@ -13,19 +13,22 @@ internal abstract class Job
 }
 
 /// <summary>
-/// A fixed set of threads that share the items of one job at a time. The caller works too. Between the jobs of a step workers
-/// spin, since waking a thread takes longer than a small job; when nothing comes for a while they sleep. Nothing is allocated per job.
+/// A fixed set of threads that share the items of one job at a time. The caller works too. Each worker takes a stretch of
+/// neighbouring items in order, so that its reads of the weights run on through memory, and helps the others when it is done.
+/// Between the jobs of a step workers spin, since waking a thread takes longer than a small job; when nothing comes for a while
+/// they sleep. Nothing is allocated per job.
 /// </summary>
 internal sealed class WorkerPool : IDisposable
 {
     private static readonly long SpinTicks = Stopwatch.Frequency / 5_000; // 200 µs: longer than the pause between two steps
+    private const int LineInts = 16; // 64 bytes
     private readonly Thread[] threads;
     private readonly Lock calls = new();
     private readonly object gate = new();
+    private readonly int[] next; // next item of each worker's stretch, a cache line apart
     private Job? job;
     private int count;
     private int grain;
-    private int next;
     private int running;
     private int sleeping;
     private int epoch;
@@ -37,6 +40,7 @@ internal sealed class WorkerPool : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
         threads = new Thread[workers - 1];
+        next = new int[workers * LineInts];
         for (var i = 0; i < threads.Length; i++)
         {
             var worker = i + 1;
@@ -61,14 +65,14 @@ internal sealed class WorkerPool : IDisposable
             job = work;
             count = items;
             grain = itemsAtOnce;
-            next = 0;
+            for (var worker = 0; worker < Workers; worker++) next[worker * LineInts] = Begin(worker);
             Volatile.Write(ref running, threads.Length);
             Interlocked.Increment(ref epoch); // publishes the job; a full fence, so that `sleeping` is read after it
             if (Volatile.Read(ref sleeping) > 0)
             {
                 lock (gate) Monitor.PulseAll(gate);
             }
-            Share(0);
+            TryShare(0);
             var spin = new SpinWait();
             while (Volatile.Read(ref running) > 0) spin.SpinOnce(sleep1Threshold: -1);
             job = null;
@@ -89,14 +93,30 @@ internal sealed class WorkerPool : IDisposable
         foreach (var thread in threads) thread.Join();
     }
 
-    private void Share(int worker)
+    private int Begin(int stretch) => (int)((long)count * stretch / Workers);
+
+    // A failure is kept for the caller of Run, who may throw it only when no worker is at the job any more.
+    private void TryShare(int worker)
     {
-        var work = job!;
-        while (true)
+        try
         {
-            var begin = Interlocked.Add(ref next, grain) - grain;
-            if (begin >= count) return;
-            work.Do(begin, Math.Min(begin + grain, count), worker);
+            var work = job!;
+            for (var i = 0; i < Workers; i++)
+            {
+                var stretch = (worker + i) % Workers;
+                ref var at = ref next[stretch * LineInts];
+                var stretchEnd = Begin(stretch + 1);
+                while (true)
+                {
+                    var begin = Interlocked.Add(ref at, grain) - grain;
+                    if (begin >= stretchEnd) break;
+                    work.Do(begin, Math.Min(begin + grain, stretchEnd), worker);
+                }
+            }
+        }
+        catch (Exception e)
+        {
+            failure = e;
         }
     }
 
@@ -107,14 +127,7 @@ internal sealed class WorkerPool : IDisposable
         {
             seen = Await(seen);
             if (Volatile.Read(ref stop)) return;
-            try
-            {
-                Share(worker);
-            }
-            catch (Exception e) // handed to the caller of Run: a worker must never die silently
-            {
-                failure = e;
-            }
+            TryShare(worker);
             Interlocked.Decrement(ref running);
         }
     }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using WarpDecode.Formats;
 using WarpDecode.Tests;
 using Xunit;
 
@@ -66,6 +67,44 @@ public class GoldenLogitsTests
         {
             using var session = engine.CreateSession();
             Assert.Equal(Ids(prompt, "greedy16"), Greedy(session, Ids(prompt, "ids"), 16));
+        }
+    }
+
+    /// <summary>
+    /// The other reading of norm_topk_prob: a file whose flag is off weighs the experts by their softmax over all. There is no golden
+    /// of it, so the backends are compared with each other, and with the normalized run, from which it must differ.
+    /// </summary>
+    [Fact]
+    public void TheFlagThatTurnsNormalizationOffIsObeyed()
+    {
+        var ids = Ids(Golden.GetProperty("prompts")[1], "ids");
+        var path = TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf");
+        var off = Path.Combine(Path.GetTempPath(), $"wd-{Environment.ProcessId}-unnormalized.gguf");
+        try
+        {
+            using (var file = ModelFile.Open(path))
+            {
+                var writer = new GgufWriter(file.Metadata.GetString("general.architecture"));
+                foreach (var key in file.Metadata.Keys.Where(key => key is not ("general.architecture" or "general.alignment"))) writer.Copy(file.Metadata, key);
+                writer.Add("qwen3moe.expert_weights_norm", false);
+                foreach (var tensor in file.Tensors)
+                {
+                    unsafe
+                    {
+                        var bytes = new ReadOnlySpan<byte>(tensor.Data, (int)tensor.Bytes).ToArray();
+                        writer.Add(tensor.Name, tensor.Type, [.. tensor.Shape], stream => stream.Write(bytes));
+                    }
+                }
+                using var copy = File.Create(off);
+                writer.Write(copy);
+            }
+            var unnormalized = Logits(off, BackendKind.Cpu, ids);
+            Assert.InRange(Nmse(unnormalized, Logits(off, BackendKind.Reference, ids)), 0, 1e-9);
+            Assert.True(Nmse(unnormalized, Logits(path, BackendKind.Cpu, ids)) > 1e-4);
+        }
+        finally
+        {
+            File.Delete(off);
         }
     }
 
