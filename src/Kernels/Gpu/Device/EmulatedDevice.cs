@@ -14,15 +14,17 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
     private readonly CPUAccelerator accelerator;
     private readonly Dictionary<long, HostMemory> memory = [];
 
-    public EmulatedDevice()
+    /// <param name="freeBytes">Memory that it says it has; all of the host's if left out.</param>
+    public EmulatedDevice(long freeBytes = long.MaxValue)
     {
+        FreeBytes = freeBytes;
         context = Context.Create(builder => Dev.Register(builder.CPU(CPUDeviceKind.Nvidia).Optimize(OptimizationLevel.O2)));
         accelerator = context.CreateCPUAccelerator(0, CPUAcceleratorMode.Auto);
     }
 
     public override string Description => "ILGPU's CPU accelerator, for tests";
 
-    public override long FreeBytes => long.MaxValue;
+    public override long FreeBytes { get; }
 
     public override bool HasGraphs => false;
 
