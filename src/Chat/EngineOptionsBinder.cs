@@ -17,17 +17,18 @@ internal sealed class EngineOptionsBinder
 
     private readonly Option<BackendKind> backend = new("--backend")
     {
-        Description = "Where to compute: auto, cpu, or reference (slow, the oracle that the others are checked against).",
-        HelpName = "auto|cpu|reference",
+        Description = "Where to compute: auto, cpu, cuda (an NVIDIA GPU), or reference (slow, the oracle that the others are checked against).",
+        HelpName = "auto|cpu|cuda|reference",
         CustomParser = result =>
         {
             switch (result.Tokens[0].Value)
             {
                 case "auto": return BackendKind.Auto;
                 case "cpu": return BackendKind.Cpu;
+                case "cuda": return BackendKind.Cuda;
                 case "reference": return BackendKind.Reference;
                 default:
-                    result.AddError($"--backend takes auto, cpu or reference, not '{result.Tokens[0].Value}'");
+                    result.AddError($"--backend takes auto, cpu, cuda or reference, not '{result.Tokens[0].Value}'");
                     return default;
             }
         },

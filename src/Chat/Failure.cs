@@ -1,4 +1,5 @@
 using WarpDecode.Formats;
+using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
 
 namespace WarpDecode.Chat;
@@ -17,6 +18,9 @@ internal static class Failure
                 return ExitCode.BadUsage;
             case ModelFileException file:
                 Write(file.Message, file.Advice ?? "Check the file, or try another model.");
+                return ExitCode.Failed;
+            case GpuException gpu:
+                Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");

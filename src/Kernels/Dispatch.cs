@@ -4,6 +4,9 @@ using System.Runtime.Intrinsics.X86;
 using WarpDecode.Formats;
 using WarpDecode.Formats.Blocks;
 using WarpDecode.Kernels.Cpu;
+using WarpDecode.Kernels.Gpu;
+using WarpDecode.Kernels.Gpu.Device;
+using Lanes = WarpDecode.Kernels.Gpu.Formats;
 
 namespace WarpDecode.Kernels;
 
@@ -37,6 +40,20 @@ internal static class Dispatch
 
     /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
     public static bool Supports(WeightType type) => Supported.Contains(type);
+
+    /// <summary>GPU kernels for <paramref name="type"/> on <paramref name="device"/>.</summary>
+    /// <exception cref="NotSupportedException">No lane format for this type yet.</exception>
+    public static FormatKernels Gpu(WeightType type, GpuDevice device) => type switch
+    {
+        WeightType.F32 => new FormatKernels<Lanes.F32>(device),
+        WeightType.F16 => new FormatKernels<Lanes.F16>(device),
+        WeightType.BF16 => new FormatKernels<Lanes.BF16>(device),
+        WeightType.Q8_0 => new FormatKernels<Lanes.Q8_0>(device),
+        WeightType.Q5_0 => new FormatKernels<Lanes.Q5_0>(device),
+        WeightType.Q4_K => new FormatKernels<Lanes.Q4_K>(device),
+        WeightType.Q6_K => new FormatKernels<Lanes.Q6_K>(device),
+        _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
+    };
 
     private static LaneWidth Widest() =>
         Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? LaneWidth.Avx512

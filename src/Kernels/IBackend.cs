@@ -14,7 +14,7 @@ namespace WarpDecode.Kernels;
 /// </summary>
 internal interface IBackend : IDisposable
 {
-    /// <summary>Name as the user types it: <c>cpu</c>, <c>reference</c>.</summary>
+    /// <summary>Name as the user types it: <c>cpu</c>, <c>cuda</c>, <c>reference</c>.</summary>
     string Name { get; }
 
     /// <summary>What it runs on, for people: threads, instruction set, device.</summary>
@@ -38,6 +38,20 @@ internal interface IBackend : IDisposable
 
     /// <summary>Allocates a paged cache of keys and values.</summary>
     KvCache AllocateKvCache(in KvShape shape);
+
+    /// <summary>Bytes of memory of its own that are free and that it would use, or null where it computes in the host's.</summary>
+    long? FreeBytes => null;
+
+    /// <summary>
+    /// Begins a step: its tokens and pages are now as they will be. False if the backend has queued a recording of all of the
+    /// step's operations by itself; then only <see cref="End"/> follows.
+    /// </summary>
+    bool Begin(Step step) => true;
+
+    /// <summary>Ends a step.</summary>
+    void End(Step step)
+    {
+    }
 
     /// <summary>Copies the contents of one cache page to another, in every layer.</summary>
     void CopyPage(KvCache cache, int from, int to);

@@ -1,6 +1,9 @@
+using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
+using WarpDecode.Kernels.Gpu;
+using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
 using WarpDecode.Runtime.Models;
 using WarpDecode.Runtime.Text;
@@ -33,15 +36,22 @@ public sealed class Engine : IDisposable
     private bool disposed;
 
     private Engine(ModelFile file, EngineOptions options)
+        : this(file, options, CreateBackend(options))
+    {
+    }
+
+    // Takes over the backend, not the file.
+    private Engine(ModelFile file, EngineOptions options, IBackend backend)
     {
         this.file = file;
-        var architecture = Architectures.Of(file);
-        config = architecture.ReadConfig(file);
-        ContextLength = ChooseContext(options, out var capped);
-        if (capped is not null) notes.Add(capped);
-        backend = CreateBackend(options);
+        this.backend = backend;
         try
         {
+            var architecture = Architectures.Of(file);
+            config = architecture.ReadConfig(file);
+            ContextLength = ChooseContext(options, out var capped);
+            if (capped is not null) notes.Add(capped);
+            PlanMemory(options);
             model = Bind(architecture, options.Progress);
             step = new Step(Math.Max(options.PrefillTokens, options.Sessions), options.Sessions, PagesPerSession);
             rows = new int[step.Capacity];
@@ -107,6 +117,21 @@ public sealed class Engine : IDisposable
         }
     }
 
+    /// <summary>Opens a model on a backend of the caller's making, which the engine then owns.</summary>
+    internal static Engine Open(string path, EngineOptions options, IBackend backend)
+    {
+        var opened = ModelFile.Open(path);
+        try
+        {
+            return new Engine(opened, options, backend);
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Begins a conversation.</summary>
     public Session CreateSession()
     {
@@ -143,7 +168,7 @@ public sealed class Engine : IDisposable
                 step.AddToken(tokens[i], session.Length);
                 rows[i] = i;
             }
-            model.Forward(backend, step, work, pages.Cache);
+            Forward();
             for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
             var slots = (int)(work.Logits.Length / config.Vocabulary);
             for (var first = 0; first < sessions.Length; first += slots)
@@ -215,7 +240,7 @@ public sealed class Engine : IDisposable
         step.Clear();
         step.AddSequence(session.Pages);
         for (var i = 0; i < tokens.Length; i++) step.AddToken(tokens[i], session.Length + i);
-        model.Forward(backend, step, work, pages.Cache);
+        Forward();
         var start = session.Length;
         session.Push(tokens);
 
@@ -230,6 +255,12 @@ public sealed class Engine : IDisposable
             first += count;
             if (first == tokens.Length) session.SetLogits(LogitsOf(count - 1));
         }
+    }
+
+    private void Forward()
+    {
+        if (backend.Begin(step)) model.Forward(backend, step, work, pages.Cache);
+        backend.End(step);
     }
 
     private void Head(ReadOnlySpan<int> selected)
@@ -269,17 +300,42 @@ public sealed class Engine : IDisposable
                 throw new ArgumentException($"a context of {asked} tokens was asked for, but the model was trained for {config.ContextLength}");
             return asked;
         }
-        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var affordable = memory / 2 / options.Sessions / KvShape(1).PageBytes * PageTokens;
+        // Of the host's memory, which others need too, half; of a device's all that the weights and activations leave.
+        var memory = backend.FreeBytes is { } free ? free - WeightBytes - WorkBytes(options) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+        var affordable = memory / options.Sessions / KvShape(1).PageBytes * PageTokens;
         if (affordable >= config.ContextLength) return config.ContextLength;
         var length = (int)Math.Max(PageTokens, affordable);
-        note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than half of the memory (ask for another length to override)";
+        note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than {(backend.FreeBytes is null ? "half of the memory" : "the device has left")} (ask for another length to override)";
         return length;
+    }
+
+    private long WeightBytes => file.Tensors.Sum(t => t.Bytes);
+
+    private long WorkBytes(EngineOptions options) =>
+        Workspace.Bytes(config, Math.Max(options.PrefillTokens, options.Sessions), Math.Min(LogitRows, Math.Max(options.PrefillTokens, options.Sessions)));
+
+    /// <summary>Adds up what a device must hold before anything is allocated on it.</summary>
+    /// <exception cref="GpuException">It does not fit; the message has the plan and the longest context that would.</exception>
+    private void PlanMemory(EngineOptions options)
+    {
+        if (backend.FreeBytes is not { } free) return;
+        var (weights, work) = (WeightBytes, WorkBytes(options));
+        var cache = KvShape(PagesPerSession * options.Sessions).PageBytes * PagesPerSession * options.Sessions;
+        var plan = string.Create(CultureInfo.InvariantCulture,
+            $"weights {weights / 1e9:F2} GB + cache {cache / 1e9:F2} GB ({options.Sessions} × {ContextLength} tokens) + activations {work / 1e9:F2} GB = {(weights + cache + work) / 1e9:F2} GB of {free / 1e9:F2} GB free");
+        if (weights + cache + work <= free)
+        {
+            notes.Add("memory: " + plan);
+            return;
+        }
+        var longest = (free - weights - work) / options.Sessions / KvShape(1).PageBytes * PageTokens;
+        throw new GpuException($"the model does not fit on {backend.Description}: {plan}",
+            longest >= PageTokens ? $"Use a context of at most {longest} tokens (-c {longest})." : "Use a smaller model or weight type, or --backend cpu.");
     }
 
     private IModel Bind(IArchitecture architecture, IProgress<LoadProgress>? progress)
     {
-        var total = file.Tensors.Sum(t => t.Bytes);
+        var total = WeightBytes;
         var done = 0L;
         var binder = new WeightBinder(file, backend) { Bound = view => progress?.Report(new LoadProgress(done += view.Bytes, total)) };
         var bound = architecture.Bind(config, binder);
@@ -290,6 +346,7 @@ public sealed class Engine : IDisposable
     private static IBackend CreateBackend(EngineOptions options) => options.Backend switch
     {
         BackendKind.Auto or BackendKind.Cpu => new CpuBackend(options.Threads),
+        BackendKind.Cuda => new CudaBackend(CudaDevice.Open()),
         BackendKind.Reference => new ReferenceBackend(),
         _ => throw new ArgumentException($"unknown backend {options.Backend}"),
     };

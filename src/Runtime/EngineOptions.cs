@@ -9,6 +9,9 @@ public enum BackendKind
     /// <summary>The processor's vector units.</summary>
     Cpu,
 
+    /// <summary>An NVIDIA GPU of compute capability 7.5 or newer.</summary>
+    Cuda,
+
     /// <summary>The slow, scalar oracle that the others are checked against.</summary>
     Reference,
 }

@@ -32,8 +32,8 @@ public class UsageTests
         { "--context takes 0 or more, not 'all'", ["--context", "all"] },
         { "--threads takes 0 to 1024, not '100000'", ["-t", "100000"] },
         { "--threads takes 0 to 1024, not '-1'", ["--threads", "-1"] },
-        { "--backend takes auto, cpu or reference, not 'gpu'", ["--backend", "gpu"] },
-        { "--backend takes auto, cpu or reference, not 'CPU'", ["--backend", "CPU"] },
+        { "--backend takes auto, cpu, cuda or reference, not 'gpu'", ["--backend", "gpu"] },
+        { "--backend takes auto, cpu, cuda or reference, not 'CPU'", ["--backend", "CPU"] },
         { "--temp", ["--temp"] },
         { "--no-such-option", ["--no-such-option"] },
         { "-z", ["-z"] },
@@ -95,7 +95,7 @@ public class UsageTests
         foreach (var word in new[]
         {
             "-p, --prompt", "--raw", "--system", "-n, --max-tokens", "-c, --context", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
-            "--seed", "--stop", "--backend", "auto|cpu|reference", "-t, --threads", "info", "tokenize", "detokenize", "logits",
+            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "-t, --threads", "info", "tokenize", "detokenize", "logits",
         })
         {
             Assert.Contains(word, help, StringComparison.Ordinal);

@@ -18,6 +18,14 @@ internal sealed class Workspace
         Routing = backend.AllocateRouting(tokens, config.TopK, config.Experts);
     }
 
+    /// <summary>Bytes that a workspace takes.</summary>
+    public static long Bytes(ModelConfig config, int tokens, int logitRows)
+    {
+        var perToken = (2L * config.Hidden) + ((2L * (config.Heads + config.KvHeads)) * config.HeadDim) + ((long)config.TopK * (config.Ff + 2))
+            + config.HeadDim + config.Experts;
+        return sizeof(float) * ((tokens * perToken) + ((long)logitRows * config.Vocabulary));
+    }
+
     /// <summary>Residual stream [T, H].</summary>
     public Tensor X { get; }
 

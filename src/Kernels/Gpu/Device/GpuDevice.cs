@@ -1,0 +1,89 @@
+namespace WarpDecode.Kernels.Gpu.Device;
+
+/// <summary>How many threads a block of a kernel has, and how many blocks ptxas must leave room for on a multiprocessor.</summary>
+/// <param name="Threads">Threads of a block.</param>
+/// <param name="Blocks">
+/// Without this bound ptxas keeps too few loads in flight (measured: down projection 10.5 → 7.6 µs); 2 or 3 are best, 5 spill.
+/// </param>
+internal readonly record struct LaunchBounds(int Threads, int Blocks);
+
+/// <summary>
+/// Where kernels run: an NVIDIA GPU through its driver, or ILGPU's CPU accelerator for tests. Work is queued in order on one
+/// stream; what returns values to the host waits for all that was queued before.
+/// </summary>
+internal abstract unsafe class GpuDevice : IDisposable
+{
+    /// <summary>Name, capability and memory, for people.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Bytes that can still be allocated.</summary>
+    public abstract long FreeBytes { get; }
+
+    /// <summary>Whether queued work can be captured into a graph.</summary>
+    public abstract bool HasGraphs { get; }
+
+    /// <summary>Makes the calling thread the one that talks to the device.</summary>
+    public abstract void Enter();
+
+    /// <summary>Zeroed memory, aligned to 256 bytes.</summary>
+    /// <param name="bytes">Size.</param>
+    /// <param name="purpose">What for, for the message if there is not enough.</param>
+    public abstract long Allocate(long bytes, string purpose);
+
+    public abstract void Free(long address);
+
+    /// <summary>Host memory that the device copies from and to without help of the processor.</summary>
+    public abstract byte* AllocatePinned(long bytes);
+
+    public abstract void FreePinned(byte* memory);
+
+    /// <summary>Copies from any host memory; the source may be changed when this returns.</summary>
+    public abstract void Upload(long to, void* from, long bytes);
+
+    /// <summary>Copies a large stretch of a memory map; the map must stay until <see cref="Synchronize"/>.</summary>
+    public abstract void UploadMapped(long to, byte* from, long bytes);
+
+    /// <summary>Queues a copy from pinned memory, which must not change before <see cref="WaitForUploads"/> or a synchronization.</summary>
+    public abstract void UploadPinned(long to, byte* from, long bytes);
+
+    /// <summary>Waits until all of <see cref="UploadPinned"/> were read.</summary>
+    public abstract void WaitForUploads();
+
+    /// <summary>Copies to host memory after all that was queued before.</summary>
+    public abstract void Download(void* to, long from, long bytes);
+
+    /// <summary>Queues a copy within the device.</summary>
+    public abstract void Copy(long to, long from, long bytes);
+
+    public abstract void Synchronize();
+
+    /// <summary>Compiles a kernel, or takes it from the cache.</summary>
+    /// <param name="method">A static method over one block of threads, taking one plain struct.</param>
+    /// <param name="bounds">Threads of a block.</param>
+    public abstract Kernel<TArgs> Compile<TArgs>(Action<TArgs> method, LaunchBounds bounds)
+        where TArgs : unmanaged;
+
+    /// <summary>Begins to record what is queued instead of running it.</summary>
+    public abstract void BeginCapture();
+
+    /// <summary>Ends the recording.</summary>
+    public abstract Graph EndCapture();
+
+    public abstract void Dispose();
+}
+
+/// <summary>A compiled kernel.</summary>
+internal abstract class Kernel<TArgs>
+    where TArgs : unmanaged
+{
+    /// <summary>Queues a launch.</summary>
+    public abstract void Launch(in TArgs args, int x, int y = 1, int z = 1);
+}
+
+/// <summary>Recorded work that can be queued again at once.</summary>
+internal abstract class Graph : IDisposable
+{
+    public abstract void Launch();
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,90 @@
+using WarpDecode.Formats;
+using WarpDecode.Kernels.Gpu.Device;
+
+namespace WarpDecode.Kernels.Gpu;
+
+/// <summary>A tensor in device memory.</summary>
+internal sealed class DeviceTensor(GpuDevice device, long length, string purpose) : Tensor(length)
+{
+    public long Address { get; } = device.Allocate(checked(length * sizeof(float)), purpose);
+
+    public static long Of(Tensor tensor) => ((DeviceTensor)tensor).Address;
+}
+
+/// <summary>A weight in device memory, in the layout of its lane format.</summary>
+internal sealed class DeviceWeight(TensorView view, int experts, int rows, int columns, FormatKernels kernels, long address)
+    : Weight(view.Name, view.Type, experts, rows, columns)
+{
+    /// <summary>The kernels for its type.</summary>
+    public FormatKernels Kernels { get; } = kernels;
+
+    public long Address { get; } = address;
+
+    /// <summary>Bytes from one row to the next.</summary>
+    public long RowBytes { get; } = kernels.RowBytes(columns);
+}
+
+/// <summary>Routes in device memory.</summary>
+internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int topK, int experts) : Routing(tokens, topK, experts)
+{
+    /// <summary>Expert ids [T, K].</summary>
+    public long Ids { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
+
+    /// <summary>Expert weights [T, K].</summary>
+    public long Weights { get; } = device.Allocate((long)tokens * topK * sizeof(float), "routes");
+
+    /// <summary>Scores of all experts [T, E], within a launch.</summary>
+    public long Scores { get; } = device.Allocate((long)tokens * experts * sizeof(float), "routes");
+
+    /// <summary>Blocks arrived for each token, within a launch; 0 before and after.</summary>
+    public long Arrived { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
+
+    public override int Expert(int t, int k)
+    {
+        int id;
+        device.Download(&id, Ids + ((((long)t * TopK) + k) * sizeof(int)), sizeof(int));
+        return id;
+    }
+
+    public override float WeightOf(int t, int k)
+    {
+        float weight;
+        device.Download(&weight, Weights + ((((long)t * TopK) + k) * sizeof(float)), sizeof(float));
+        return weight;
+    }
+}
+
+/// <summary>A paged cache in device memory: for each layer the keys of all pages, then the values (layouts: <see cref="Pages"/>).</summary>
+internal sealed class DeviceKvCache : KvCache
+{
+    private readonly GpuDevice device;
+    private readonly long start;
+    private readonly long planeBytes;
+
+    public DeviceKvCache(GpuDevice device, in KvShape shape)
+        : base(shape)
+    {
+        this.device = device;
+        PageBytes = (long)shape.PageTokens * shape.KvHeads * shape.HeadDim * sizeof(float);
+        planeBytes = PageBytes * shape.Pages;
+        start = device.Allocate(planeBytes * 2 * shape.Layers, "keys and values");
+    }
+
+    /// <summary>Bytes of the keys, or of the values, of a page in one layer.</summary>
+    public long PageBytes { get; }
+
+    public long Keys(int layer) => start + (2 * layer * planeBytes);
+
+    public long Values(int layer) => start + (((2 * layer) + 1) * planeBytes);
+
+    public void CopyPage(int from, int to)
+    {
+        for (var plane = 0; plane < 2 * Shape.Layers; plane++)
+        {
+            var at = start + (plane * planeBytes);
+            device.Copy(at + (to * PageBytes), at + (from * PageBytes), PageBytes);
+        }
+    }
+
+    public override void Dispose() => device.Free(start);
+}
