@@ -1,4 +1,5 @@
 using System.CommandLine;
+using WarpDecode.Formats;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Sampling;
 
@@ -69,18 +70,27 @@ internal sealed class SamplerOptionsBinder
         foreach (var option in new Option[] { maxTokens, stop, temperature, topK, topP, minP, repeatPenalty, seed }) command.Options.Add(option);
     }
 
-    public GenerationOptions Bind(ParseResult parsed) => new()
+    public GenerationOptions Bind(ParseResult parsed, Metadata model)
     {
-        MaxTokens = parsed.GetValue(maxTokens) is > 0 and var n ? n : null,
-        Stop = parsed.GetValue(stop) ?? [],
-        Sampling = new SamplerOptions
+        var sampling = new SamplerOptions
         {
-            Temperature = parsed.GetValue(temperature),
-            TopK = parsed.GetValue(topK),
-            TopP = parsed.GetValue(topP),
-            MinP = parsed.GetValue(minP),
-            RepeatPenalty = parsed.GetValue(repeatPenalty),
+            Temperature = Number(temperature, "temp"),
+            TopK = parsed.GetResult(topK) is { Implicit: false } || !model.Contains(Suggested("top_k")) ? parsed.GetValue(topK) : model.GetInt32(Suggested("top_k")),
+            TopP = Number(topP, "top_p"),
+            MinP = Number(minP, "min_p"),
+            RepeatPenalty = Number(repeatPenalty, "penalty_repeat"),
             Seed = parsed.GetValue(seed) is >= 0 and var s ? (ulong)s : null,
-        },
-    };
+        };
+        return new GenerationOptions
+        {
+            MaxTokens = parsed.GetValue(maxTokens) is > 0 and var n ? n : null,
+            Stop = parsed.GetValue(stop) ?? [],
+            Sampling = sampling,
+        };
+
+        // What the command line leaves open is as the model's makers suggest, then as the option's default.
+        double Number(Option<double> option, string key) =>
+            parsed.GetResult(option) is { Implicit: false } || !model.Contains(Suggested(key)) ? parsed.GetValue(option) : model.GetNumber(Suggested(key));
+        static string Suggested(string key) => "general.sampling." + key;
+    }
 }

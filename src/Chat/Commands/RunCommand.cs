@@ -38,7 +38,7 @@ internal static class RunCommand
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
             if (text is null)
             {
-                await new ChatLoop(opened, messages, sampling.Bind(parsed), isVerbose, interrupt).RunAsync(cancellation);
+                await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), isVerbose, interrupt).RunAsync(cancellation);
                 return ExitCode.Done;
             }
             if (isVerbose) await Console.Error.WriteLineAsync($"{Path.GetFileName(path)} on {opened.Backend}, context {opened.ContextLength} tokens");
@@ -46,7 +46,7 @@ internal static class RunCommand
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
                 : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
-            await CompleteAsync(opened, tokens, sampling.Bind(parsed), isVerbose, cancellation);
+            await CompleteAsync(opened, tokens, sampling.Bind(parsed, opened.File.Metadata), isVerbose, cancellation);
             return ExitCode.Done;
         });
     }
