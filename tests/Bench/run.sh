@@ -15,11 +15,11 @@ out=tests/Bench/results/$name.md
     echo "Written by \`tests/Bench/run.sh $name\` at commit $(git rev-parse --short HEAD)$(git diff --quiet HEAD -- src || echo ' with changes')."
     echo
 } > "$out"
-for type in Q8_0 Q4_K Q6_K BF16; do dotnet "$bench" decode --type "$type" --out "$out"; done
+for type in Q8_0 Q4_K BF16; do dotnet "$bench" decode --type "$type" --batch 1 8 --repeats 5 --out "$out"; done
 dotnet "$bench" startup --program src/Chat/bin/Release/net10.0/wd-run --out "$out"
 dotnet "$bench" decode --model models/warpdecode-tiny-moe-q8_0.gguf --out "$out"
 rows=$(mktemp)
-dotnet "$bench" rows --out "$rows"
+dotnet "$bench" rows --mib 512 --repeats 5 --out "$rows"
 cat "$rows" >> "$out"
 rm -f "$rows"
 echo "wrote $out"
