@@ -16,7 +16,7 @@ internal static class Bandwidth
         var timing = new Timing(device);
         const long bytes = 4L << 30;
         var (buffer, sums) = (device.Allocate(bytes, "bandwidth"), device.Allocate(64 << 20, "bandwidth"));
-        var kernel = device.Compile<ReadArgs>(Synthetic.Read, Synthetic.ReadBounds);
+        var kernel = device.Compile<ReadArgs>(Synthetic.Read);
         foreach (var blocks in (int[])[2, 4, 8, 16])
         {
             var time = timing.Microseconds(() => kernel.Launch(new ReadArgs { From = buffer, Units = bytes / 16, To = sums }, device.Multiprocessors * blocks), 7);

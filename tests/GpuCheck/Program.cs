@@ -50,6 +50,6 @@ static int WritePtx(string folder, int sm)
     Directory.CreateDirectory(folder);
     using var compiler = new Ptx(sm / 10, sm % 10);
     foreach (var (name, method) in Catalog.All())
-        File.WriteAllText(Path.Combine(folder, string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' ? c : '_')) + ".ptx"), compiler.Compile(method, Rows.Bounds).Text);
+        File.WriteAllText(Path.Combine(folder, string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' ? c : '_')) + ".ptx"), compiler.Compile(method, LaunchBounds.Of(method)).Text);
     return 0;
 }

@@ -37,11 +37,10 @@ internal struct ReadArgs
 /// <summary>Random weights made on the device, of the size of trained ones, so that activations stay finite and routing spreads.</summary>
 internal sealed class Synthetic(GpuDevice device)
 {
-    public static readonly LaunchBounds ReadBounds = new(512, 2);
     private const int Blocks = 1056;
 
-    private readonly Kernel<FillArgs> fill = device.Compile<FillArgs>(Fill, Rows.Bounds);
-    private readonly Kernel<BalanceArgs> balance = device.Compile<BalanceArgs>(BalanceQ4K, Rows.Bounds);
+    private readonly Kernel<FillArgs> fill = device.Compile<FillArgs>(Fill);
+    private readonly Kernel<BalanceArgs> balance = device.Compile<BalanceArgs>(BalanceQ4K);
     private uint seed;
 
     /// <summary>Weights with magnitudes about 2^<paramref name="exponent"/>, in the layout of the type's lane format.</summary>
@@ -103,6 +102,7 @@ internal sealed class Synthetic(GpuDevice device)
     }
 
     /// <summary>Reads everything, eight 16-byte loads in flight a thread.</summary>
+    [Launch(Threads = 512)]
     public static void Read(ReadArgs a)
     {
         var thread = ((long)Grid.IdxX * Group.DimX) + Group.IdxX;

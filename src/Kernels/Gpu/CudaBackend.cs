@@ -1,4 +1,3 @@
-using System.Numerics;
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 
@@ -11,7 +10,7 @@ internal delegate void WeightFiller(TensorView view, long address, long rows, lo
 /// The GPU: weights, cache and activations in its memory, one launch an operation (two for attention), one small copy in for each
 /// step. A decode step of a shape seen before is one recorded graph.
 /// </summary>
-internal sealed unsafe class CudaBackend : IBackend
+internal sealed unsafe partial class CudaBackend : IBackend
 {
     // Rows that are laid out anew pass through this much of the device's memory.
     private const long StagingBytes = 64L << 20;
@@ -50,10 +49,10 @@ internal sealed unsafe class CudaBackend : IBackend
         this.device = device;
         this.filler = filler;
         device.Enter();
-        angles = device.Compile<AnglesArgs>(Gpu.Angles.Run, Rows.Bounds);
-        rope = device.Compile<RopeArgs>(Rope.Run, Rows.Bounds);
-        partialAttention = device.Compile<AttentionArgs>(Gpu.Attention.Partial, Rows.Bounds);
-        combinedAttention = device.Compile<AttentionArgs>(Gpu.Attention.Combine, Rows.Bounds);
+        angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
+        rope = device.Compile<RopeArgs>(Rope.Run);
+        partialAttention = device.Compile<AttentionArgs>(Gpu.Attention.Partial);
+        combinedAttention = device.Compile<AttentionArgs>(Gpu.Attention.Combine);
     }
 
     public string Name => "cuda";
@@ -159,201 +158,6 @@ internal sealed unsafe class CudaBackend : IBackend
         graph.Launch();
     }
 
-    public void Embed(Step step, Weight table, Tensor x)
-    {
-        var w = (DeviceWeight)table;
-        w.Kernels.Embed.Launch(
-            new EmbedArgs { Table = w.Address, Tokens = Inputs(step).Tokens, X = DeviceTensor.Of(x), RowBytes = w.RowBytes, Columns = w.Columns },
-            step.Count, Blocks(w.Columns / w.Kernels.UnitValues, Rows.Threads));
-    }
-
-    public void Angles(Step step, Tensor frequencies, Tensor angles)
-    {
-        var args = new AnglesArgs
-        {
-            Positions = Inputs(step).Positions,
-            Frequencies = DeviceTensor.Of(frequencies),
-            Angles = DeviceTensor.Of(angles),
-            Count = (int)frequencies.Length,
-            Tokens = step.Count,
-        };
-        this.angles.Launch(args, Blocks(args.Tokens * args.Count, Rows.Threads));
-    }
-
-    public void NormProject(Step step, Tensor x, Tensor norm, float epsilon, ReadOnlySpan<Weight> weights, Tensor y)
-    {
-        var stride = 0;
-        foreach (var weight in weights) stride += weight.Rows;
-        var args = new ProjectArgs
-        {
-            X = DeviceTensor.Of(x),
-            Norm = DeviceTensor.Of(norm),
-            Y = DeviceTensor.Of(y),
-            Stride = stride,
-            Tokens = step.Count,
-            Epsilon = epsilon,
-        };
-        // One launch for neighbours of the same type, three at most.
-        while (weights.Length > 0)
-        {
-            var count = 1;
-            while (count < weights.Length && count < 3 && weights[count].Type == weights[0].Type) count++;
-            var first = (DeviceWeight)weights[0];
-            args.W0 = first.Address;
-            args.Rows0 = first.Rows;
-            (args.W1, args.Rows1) = count > 1 ? (((DeviceWeight)weights[1]).Address, weights[1].Rows) : (0, 0);
-            (args.W2, args.Rows2) = count > 2 ? (((DeviceWeight)weights[2]).Address, weights[2].Rows) : (0, 0);
-            Project(first, args, norm: true);
-            args.Y += (args.Rows0 + args.Rows1 + args.Rows2) * (long)sizeof(float);
-            weights = weights[count..];
-        }
-    }
-
-    public void RopeAndStore(
-        Step step, Tensor qkv, Tensor? qNorm, Tensor? kNorm, float epsilon, Tensor angles, in AttentionShape shape, KvCache cache, int layer)
-    {
-        var args = new RopeArgs
-        {
-            Pages = PagesOf(step, cache, layer),
-            Qkv = DeviceTensor.Of(qkv),
-            QNorm = qNorm is null ? 0 : DeviceTensor.Of(qNorm),
-            KNorm = kNorm is null ? 0 : DeviceTensor.Of(kNorm),
-            Angles = DeviceTensor.Of(angles),
-            Heads = shape.Heads,
-            KvHeads = shape.KvHeads,
-            HeadDim = shape.HeadDim,
-            Epsilon = epsilon,
-        };
-        rope.Launch(args, step.Count, Blocks(shape.Heads + (2 * shape.KvHeads), Rows.Warps));
-    }
-
-    public void Attention(Step step, Tensor qkv, in AttentionShape shape, KvCache cache, int layer, Tensor y)
-    {
-        var group = shape.Heads / shape.KvHeads;
-        if (group > Gpu.Attention.MaxGroup || group * shape.HeadDim > Gpu.Attention.MaxGroupValues || shape.HeadDim > Gpu.Attention.MaxHeadDim || shape.HeadDim % 4 != 0)
-        {
-            throw Unsupported($"{shape.Heads} heads of {shape.HeadDim} over {shape.KvHeads}: the cuda backend takes heads of at most {Gpu.Attention.MaxHeadDim} "
-                + $"in fours, at most {Gpu.Attention.MaxGroup} a group and {Gpu.Attention.MaxGroupValues} values a group");
-        }
-        var splits = Splits(step);
-        var perToken = (long)shape.Heads * splits * (shape.HeadDim + 2) * sizeof(float);
-        var tokensAtOnce = (int)Math.Min(step.Count, AttentionBytes / perToken);
-        if (tokensAtOnce == 0) throw Unsupported($"attention over {splits * Gpu.Attention.Split} positions: more than the cuda backend has room for");
-        if (attention == 0) attention = device.Allocate(AttentionBytes, "attention");
-        var args = new AttentionArgs
-        {
-            Pages = PagesOf(step, cache, layer),
-            Qkv = DeviceTensor.Of(qkv),
-            Partials = attention,
-            Statistics = attention + ((long)tokensAtOnce * shape.Heads * splits * shape.HeadDim * sizeof(float)),
-            Y = DeviceTensor.Of(y),
-            Heads = shape.Heads,
-            KvHeads = shape.KvHeads,
-            HeadDim = shape.HeadDim,
-            Splits = splits,
-            Scale = shape.Scale,
-        };
-        for (; args.FirstToken < step.Count; args.FirstToken += tokensAtOnce)
-        {
-            var count = Math.Min(tokensAtOnce, step.Count - args.FirstToken);
-            partialAttention.Launch(args, splits, shape.KvHeads, count);
-            combinedAttention.Launch(args, shape.Heads, count);
-        }
-    }
-
-    public void ProjectAdd(Step step, Tensor y, Weight weight, Tensor x)
-    {
-        var w = (DeviceWeight)weight;
-        var args = new ProjectArgs { W0 = w.Address, Rows0 = w.Rows, X = DeviceTensor.Of(y), Y = DeviceTensor.Of(x), Stride = w.Rows, Tokens = step.Count };
-        Project(w, args, norm: false);
-    }
-
-    public void Route(Step step, Tensor x, Tensor norm, float epsilon, Weight router, in RouterSpec spec, Tensor h, Routing routing)
-    {
-        var (w, routes) = ((DeviceWeight)router, (DeviceRouting)routing);
-        var args = new RouteArgs
-        {
-            X = DeviceTensor.Of(x),
-            Norm = DeviceTensor.Of(norm),
-            Router = w.Address,
-            H = DeviceTensor.Of(h),
-            Scores = routes.Scores,
-            Arrived = routes.Arrived,
-            Ids = routes.Ids,
-            Weights = routes.Weights,
-            RowBytes = w.RowBytes,
-            Columns = w.Columns,
-            Experts = w.Rows,
-            TopK = spec.TopK,
-            Normalize = spec.Normalize ? 1 : 0,
-            Epsilon = epsilon,
-        };
-        w.Kernels.Route.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
-    }
-
-    public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid)
-    {
-        var (g, u) = ((DeviceWeight)gate, (DeviceWeight)up);
-        if (g.Type != u.Type) throw Unsupported($"{gate.Name} is {gate.Type} and {up.Name} {up.Type}: the cuda backend needs both of one type");
-        var args = new MoeGateUpArgs
-        {
-            Gate = g.Address,
-            Up = u.Address,
-            X = DeviceTensor.Of(h),
-            Ids = ((DeviceRouting)routing).Ids,
-            Mid = DeviceTensor.Of(mid),
-            RowBytes = g.RowBytes,
-            Columns = g.Columns,
-            Ff = g.Rows,
-            TopK = routing.TopK,
-        };
-        g.Kernels.GateUp.Launch(args, step.Count * routing.TopK, Blocks(g.Rows, Rows.Warps));
-    }
-
-    public void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x)
-    {
-        var (w, routes) = ((DeviceWeight)down, (DeviceRouting)routing);
-        var perSlot = w.Columns / w.Kernels.UnitValues;
-        if ((long)perSlot * perSlot * routes.TopK >= 1L << 32) throw Unsupported($"{down.Name}: rows of {down.Columns} weights are too long for the cuda backend");
-        var args = new MoeDownArgs
-        {
-            Down = w.Address,
-            Mid = DeviceTensor.Of(mid),
-            Ids = routes.Ids,
-            Weights = routes.Weights,
-            X = DeviceTensor.Of(x),
-            RowBytes = w.RowBytes,
-            Magic = ((1L << 32) / perSlot) + 1,
-            Columns = w.Columns,
-            Rows = w.Rows,
-            TopK = routes.TopK,
-        };
-        w.Kernels.Down.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
-    }
-
-    public void Head(Step step, Tensor x, Tensor norm, float epsilon, Weight output, Tensor logits)
-    {
-        device.Enter();
-        var w = (DeviceWeight)output;
-        var rows = step.LogitRows.AsSpan(0, step.LogitCount);
-        var args = new ProjectArgs
-        {
-            W0 = w.Address,
-            Rows0 = w.Rows,
-            X = DeviceTensor.Of(x),
-            Norm = DeviceTensor.Of(norm),
-            Y = DeviceTensor.Of(logits),
-            Stride = w.Rows,
-            Tokens = rows.Length,
-            Epsilon = epsilon,
-        };
-        if (rows.Length == 0) return;
-        if (rows[^1] - rows[0] == rows.Length - 1) args.X += (long)rows[0] * w.Columns * sizeof(float); // they follow each other
-        else args.Selected = Inputs(step).Select(rows);
-        Project(w, args, norm: true);
-        (headed, headedLength, mirrored) = (logits, (long)rows.Length * w.Rows, false);
-    }
-
     public ReadOnlySpan<float> Read(Tensor tensor, long start, int length)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start + length, tensor.Length);
@@ -385,40 +189,8 @@ internal sealed unsafe class CudaBackend : IBackend
 
     private static int Blocks(int items, int each) => (items + each - 1) / each;
 
-    /// <summary>Splits that the longest of the step's contexts has, to the next power of two: steps of growing contexts share a recording.</summary>
-    private static int Splits(Step step)
-    {
-        var longest = 0;
-        for (var t = 0; t < step.Count; t++) longest = Math.Max(longest, step.Positions[t]);
-        return (int)BitOperations.RoundUpToPowerOf2((uint)(longest / Gpu.Attention.Split) + 1);
-    }
-
     private StepInputs Inputs(Step step) =>
         inputs is { } current && current.Fits(step) ? current : throw new InvalidOperationException("operations of a step come after Begin");
-
-    private void Project(DeviceWeight weight, ProjectArgs args, bool norm)
-    {
-        args.RowBytes = weight.RowBytes;
-        args.Columns = weight.Columns;
-        var many = args.Tokens > 1;
-        var pairs = ((args.Rows0 + 1) / 2) + ((args.Rows1 + 1) / 2) + ((args.Rows2 + 1) / 2);
-        weight.Kernels.Project(norm, many).Launch(args, many ? Blocks(args.Tokens, Gpu.Project.ManyTokens) : args.Tokens, Blocks(pairs, Rows.Warps));
-    }
-
-    private Pages PagesOf(Step step, KvCache cache, int layer)
-    {
-        var (kv, sent) = ((DeviceKvCache)cache, Inputs(step));
-        return new Pages
-        {
-            Positions = sent.Positions,
-            Sequences = sent.Sequences,
-            Tables = sent.Tables,
-            Keys = kv.Keys(layer),
-            Values = kv.Values(layer),
-            PerSequence = step.PagesPerSequence,
-            Tokens = kv.Shape.PageTokens,
-        };
-    }
 
     private FormatKernels Kernels(WeightType type)
     {

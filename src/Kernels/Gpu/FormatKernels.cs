@@ -42,24 +42,24 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
 
     public override bool Repacks => TFormat.Repacks;
 
-    public override Kernel<EmbedArgs> Embed => embed ??= device.Compile<EmbedArgs>(Gpu.Embed.Run<TFormat>, Rows.Bounds);
+    public override Kernel<EmbedArgs> Embed => embed ??= device.Compile<EmbedArgs>(Gpu.Embed.Run<TFormat>);
 
-    public override Kernel<RepackArgs> Repack => repack ??= device.Compile<RepackArgs>(Gpu.Repack.Run<TFormat>, Rows.Bounds);
+    public override Kernel<RepackArgs> Repack => repack ??= device.Compile<RepackArgs>(Gpu.Repack.Run<TFormat>);
 
-    public override Kernel<RouteArgs> Route => route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat>, Rows.Bounds);
+    public override Kernel<RouteArgs> Route => route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat>);
 
-    public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(MoeGateUp.Run<TFormat>, Rows.Bounds);
+    public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(MoeGateUp.Run<TFormat>);
 
-    public override Kernel<MoeDownArgs> Down => down ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>, Rows.Bounds);
+    public override Kernel<MoeDownArgs> Down => down ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>);
 
     public override long RowBytes(int columns) => TFormat.RowBytes(columns);
 
     public override Kernel<ProjectArgs> Project(bool norm, bool many) =>
         project[(norm ? 2 : 0) | (many ? 1 : 0)] ??= (norm, many) switch
         {
-            (false, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, Zero, One>, Rows.Bounds),
-            (false, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, Zero, Four>, Rows.Bounds),
-            (true, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, One>, Rows.Bounds),
-            (true, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, Four>, Rows.Bounds),
+            (false, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, Zero, One>),
+            (false, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, Zero, Four>),
+            (true, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, One>),
+            (true, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, Four>),
         };
 }

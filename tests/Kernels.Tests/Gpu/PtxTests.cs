@@ -25,10 +25,10 @@ public partial class PtxTests
         using var ptx = new Ptx(major, minor);
         foreach (var (name, method) in kernels)
         {
-            var (text, entry) = ptx.Compile(method, Rows.Bounds);
+            var (text, entry) = ptx.Compile(method, LaunchBounds.Of(method));
             Assert.Contains($".target sm_{major}{minor}", text, StringComparison.Ordinal);
             Assert.Contains($".entry {entry}(", text, StringComparison.Ordinal);
-            Assert.Contains(".maxntid 256", text, StringComparison.Ordinal);
+            Assert.Contains($".maxntid {LaunchBounds.Of(method).Threads}", text, StringComparison.Ordinal);
             if (Calls().Match(text) is { Success: true } call) Assert.Fail($"{name} calls: {call.Value.Trim()}");
             if (Local().Match(text) is { Success: true } local) Assert.Fail($"{name} uses local memory: {local.Value.Trim()}");
             if (Doubles().Match(text) is { Success: true } wide && !name.StartsWith("Angles", StringComparison.Ordinal))

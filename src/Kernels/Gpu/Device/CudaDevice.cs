@@ -170,8 +170,9 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
     public override void Synchronize() => Check(Driver.cuStreamSynchronize(stream), "running the queued kernels");
 
-    public override Kernel<TArgs> Compile<TArgs>(Action<TArgs> method, LaunchBounds bounds)
+    public override Kernel<TArgs> Compile<TArgs>(Action<TArgs> method)
     {
+        var bounds = LaunchBounds.Of(method.Method);
         Enter();
         var label = $"{method.Method.DeclaringType!.Name}.{method.Method.Name}<{string.Join(", ", method.Method.GetGenericArguments().Select(t => t.Name))}>";
         // Not the PTX but what it is made from: its text depends on what was compiled before, and a hit needs no ILGPU at all.
@@ -186,7 +187,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
         fixed (byte* image = cubin) Check(Driver.cuModuleLoadData(out module, image), $"loading kernel {label}");
         modules.Add(module);
         Check(Driver.cuModuleGetFunction(out var function, module, entry), $"finding kernel {label}");
-        return new CudaKernel<TArgs>(this, function, label, bounds.Threads);
+        return new CudaKernel<TArgs>(this, function, label, bounds);
     }
 
     public override void BeginCapture() => Check(Driver.cuStreamBeginCapture(stream, Driver.CaptureRelaxed), "beginning to record a graph");
@@ -331,16 +332,30 @@ internal sealed unsafe class CudaDevice : GpuDevice
         }
     }
 
-    private sealed class CudaKernel<TArgs>(CudaDevice device, nint function, string label, int threads) : Kernel<TArgs>
+    private sealed class CudaKernel<TArgs>(CudaDevice device, nint function, string label, LaunchBounds bounds) : Kernel<TArgs>
         where TArgs : unmanaged
     {
+        private readonly bool early = bounds.Dependent && device.capability.Major >= 9;
+
         public override void Launch(in TArgs args, int x, int y = 1, int z = 1)
         {
+            var attribute = new LaunchAttributeValue { Id = Driver.LaunchProgrammaticSerialization, Value = 1 };
+            var config = new LaunchConfig
+            {
+                GridX = (uint)x,
+                GridY = (uint)y,
+                GridZ = (uint)z,
+                BlockX = (uint)bounds.Threads,
+                BlockY = 1,
+                BlockZ = 1,
+                Stream = device.stream,
+                Attributes = &attribute,
+                AttributeCount = early ? 1u : 0u,
+            };
             fixed (TArgs* pointer = &args)
             {
                 void* parameter = pointer;
-                var error = Driver.cuLaunchKernel(
-                    function, (uint)x, (uint)y, (uint)z, (uint)threads, 1, 1, 0, device.stream, &parameter, null);
+                var error = Driver.cuLaunchKernelEx(&config, function, &parameter, null);
                 if (error != 0) device.Check(error, $"launching {label} over {x} × {y} × {z} blocks");
             }
         }

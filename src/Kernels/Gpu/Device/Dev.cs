@@ -5,6 +5,7 @@ using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
 using ILGPU.IR.Values;
+using ILGPU.Runtime.Cuda;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -35,7 +36,7 @@ internal struct F4
 /// kernels, and a token's bits must not depend on the variant of a kernel that its batch happens to choose.
 /// </para>
 /// </summary>
-internal static unsafe class Dev
+internal static unsafe partial class Dev
 {
     /// <summary>Sixteen bytes of weights: read once, through the read-only path, not kept in the first-level cache.</summary>
     [IntrinsicImplementation]
@@ -100,6 +101,21 @@ internal static unsafe class Dev
     [IntrinsicImplementation]
     public static int Arrive(long counter, int value) => Interlocked.Add(ref *(int*)counter, value) - value;
 
+    /// <summary>
+    /// Waits until the kernel ahead has ended and its writes are seen (<see cref="LaunchBounds.Dependent"/>). What does not come
+    /// from an earlier kernel, weights above all, can be loaded before it, by plain loads (<c>ld.global</c>): ptxas moves the others below.
+    /// </summary>
+    [IntrinsicImplementation]
+    public static void AwaitPrevious()
+    {
+    }
+
+    /// <summary>Lets the next kernel's blocks start when all blocks of this one have said so or ended.</summary>
+    [IntrinsicImplementation]
+    public static void ReleaseNext()
+    {
+    }
+
     /// <summary>A half as FP32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Half(uint bits) => (float)Interop.IntAsFloat((ushort)bits);
@@ -155,7 +171,7 @@ internal static unsafe class Dev
     }
 
     /// <summary>The PTX of each intrinsic.</summary>
-    private static class Emit
+    private static partial class Emit
     {
         private static void LoadWeights(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.nc.L1::no_allocate.v4.b32");
 
@@ -211,6 +227,16 @@ internal static unsafe class Dev
             command.AppendArgument(result);
             command.AppendArgumentValue(address);
             command.AppendArgument(value);
+        }
+
+        private static void AwaitPrevious(PTXBackend b, PTXCodeGenerator g, Value v) => FromSm90(b, g, "griddepcontrol.wait");
+
+        private static void ReleaseNext(PTXBackend b, PTXCodeGenerator g, Value v) => FromSm90(b, g, "griddepcontrol.launch_dependents");
+
+        private static void FromSm90(PTXBackend b, PTXCodeGenerator g, string operation)
+        {
+            if (b.Architecture < CudaArchitecture.SM_90) return;
+            using var command = g.BeginCommand(operation);
         }
 
         private static void Operate(PTXCodeGenerator g, Value v, string operation, int? table = null)

@@ -13,6 +13,7 @@ internal static unsafe partial class Driver
     public const int EventNoTiming = 2;
     public const int CaptureRelaxed = 2;
     public const int InputPtx = 1;
+    public const int LaunchProgrammaticSerialization = 6;
 
     private const string Library = "cuda";
 
@@ -150,8 +151,7 @@ internal static unsafe partial class Driver
     public static partial int cuFuncGetAttribute(out int value, int attribute, nint function);
 
     [LibraryImport(Library)]
-    public static partial int cuLaunchKernel(
-        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint shared, nint stream, void** parameters, void** extra);
+    public static partial int cuLaunchKernelEx(LaunchConfig* config, nint function, void** parameters, void** extra);
 
     [LibraryImport(Library, EntryPoint = "cuStreamBeginCapture_v2")]
     public static partial int cuStreamBeginCapture(nint stream, int mode);
@@ -172,4 +172,31 @@ internal static unsafe partial class Driver
     public static partial int cuGraphDestroy(nint graph);
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path) => name == Library ? NativeLibrary.Load(FileName) : 0;
+}
+
+/// <summary>CUlaunchConfig.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct LaunchConfig
+{
+    public uint GridX;
+    public uint GridY;
+    public uint GridZ;
+    public uint BlockX;
+    public uint BlockY;
+    public uint BlockZ;
+    public uint SharedBytes;
+    public nint Stream;
+    public LaunchAttributeValue* Attributes;
+    public uint AttributeCount;
+}
+
+/// <summary>CUlaunchAttribute: its value is a union of 64 bytes.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 72)]
+internal struct LaunchAttributeValue
+{
+    [FieldOffset(0)]
+    public int Id;
+
+    [FieldOffset(8)]
+    public int Value;
 }

@@ -65,8 +65,8 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
 
     public override void Synchronize() => accelerator.Synchronize();
 
-    public override Kernel<TArgs> Compile<TArgs>(Action<TArgs> method, LaunchBounds bounds) =>
-        new EmulatedKernel<TArgs>(accelerator, accelerator.LoadStreamKernel(method), bounds.Threads);
+    public override Kernel<TArgs> Compile<TArgs>(Action<TArgs> method) =>
+        new EmulatedKernel<TArgs>(accelerator, accelerator.LoadStreamKernel(method), LaunchBounds.Of(method.Method).Threads);
 
     public override void BeginCapture() => throw new NotSupportedException("graphs need a GPU");
 

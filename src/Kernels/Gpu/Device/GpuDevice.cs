@@ -1,11 +1,37 @@
+using System.Reflection;
+
 namespace WarpDecode.Kernels.Gpu.Device;
 
-/// <summary>How many threads a block of a kernel has, and how many blocks ptxas must leave room for on a multiprocessor.</summary>
+/// <summary>How a kernel is compiled and launched.</summary>
 /// <param name="Threads">Threads of a block.</param>
 /// <param name="Blocks">
-/// Without this bound ptxas keeps too few loads in flight (measured: down projection 10.5 → 7.6 µs); 2 or 3 are best, 5 spill.
+/// Blocks that ptxas must leave room for on a multiprocessor. Without this bound it keeps too few loads in flight (measured: down
+/// projection 10.5 → 7.6 µs); 2 or 3 are best, 5 spill.
 /// </param>
-internal readonly record struct LaunchBounds(int Threads, int Blocks);
+/// <param name="Dependent">
+/// Whether its blocks may start before the kernel ahead of it has ended (programmatic dependent launch, from sm_90). Every block
+/// of such a kernel calls <see cref="Dev.AwaitPrevious"/> before it reads or writes what an earlier kernel may touch.
+/// </param>
+internal readonly record struct LaunchBounds(int Threads, int Blocks, bool Dependent = false)
+{
+    /// <summary>What a kernel's <see cref="LaunchAttribute"/> says, or <see cref="Rows.Bounds"/>.</summary>
+    public static LaunchBounds Of(MethodInfo kernel) =>
+        kernel.GetCustomAttribute<LaunchAttribute>() is { } launch ? new(launch.Threads, launch.Blocks, launch.Dependent) : Rows.Bounds;
+}
+
+/// <summary>The <see cref="LaunchBounds"/> of a kernel, where they are not those of <see cref="Rows.Bounds"/>.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class LaunchAttribute : Attribute
+{
+    /// <inheritdoc cref="LaunchBounds.Threads"/>
+    public int Threads { get; init; } = Rows.Threads;
+
+    /// <inheritdoc cref="LaunchBounds.Blocks"/>
+    public int Blocks { get; init; } = 2;
+
+    /// <inheritdoc cref="LaunchBounds.Dependent"/>
+    public bool Dependent { get; init; }
+}
 
 /// <summary>
 /// Where kernels run: an NVIDIA GPU through its driver, or ILGPU's CPU accelerator for tests. Work is queued in order on one
@@ -57,10 +83,9 @@ internal abstract unsafe class GpuDevice : IDisposable
 
     public abstract void Synchronize();
 
-    /// <summary>Compiles a kernel, or takes it from the cache.</summary>
+    /// <summary>Compiles a kernel, or takes it from the cache; its <see cref="LaunchAttribute"/> gives its block.</summary>
     /// <param name="method">A static method over one block of threads, taking one plain struct.</param>
-    /// <param name="bounds">Threads of a block.</param>
-    public abstract Kernel<TArgs> Compile<TArgs>(Action<TArgs> method, LaunchBounds bounds)
+    public abstract Kernel<TArgs> Compile<TArgs>(Action<TArgs> method)
         where TArgs : unmanaged;
 
     /// <summary>Begins to record what is queued instead of running it.</summary>
