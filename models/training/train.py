@@ -23,9 +23,8 @@ SNAPSHOT_STEPS = 400
 # The rate stays flat, then falls to zero over this share of the run.
 DECAY_SHARE = 0.55
 BALANCE_WEIGHT = 0.03
-# (share of the run after which the phase ends, tokens a row): short rows are cheaper, and a
-# last part on long rows teaches the whole context.
-PHASES = ((0.8, 256), (1.0, 1024))
+# Tokens a row: short rows are cheaper, and a last part on long rows teaches the whole context.
+SHORT_ROW, LONG_ROW = 256, 1024
 GGUF_NAME, TOKENIZER_NAME = "warpdecode-tiny-moe-q8_0.gguf", "tokenizer.json"
 
 
@@ -76,7 +75,8 @@ class Trainer:
         return (time.time() - self.started) / (60 * self.arguments.minutes)
 
     def train(self):
-        for phase, (end, length) in enumerate(PHASES):
+        phases = ((self.arguments.short_share, SHORT_ROW), (1.0, LONG_ROW))
+        for phase, (end, length) in enumerate(phases):
             stream = tokens.RowStream(
                 f"{self.arguments.seed}-{phase}",
                 self.arguments.out / TOKENIZER_NAME,
@@ -147,6 +147,12 @@ def main():
     parser.add_argument("--minutes", type=float, default=45.0, help="training time")
     parser.add_argument("--steps", type=int, help="train this many steps instead of some minutes")
     parser.add_argument("--batch-tokens", type=int, default=8192)
+    parser.add_argument(
+        "--short-share",
+        type=float,
+        default=0.8,
+        help=f"share of the run on rows of {SHORT_ROW} tokens, which are cheaper; the rest has {LONG_ROW}",
+    )
     parser.add_argument("--layers", type=int, default=fast.Config.layers)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
