@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace WarpDecode.Kernels.Gpu.Device;
@@ -222,6 +223,11 @@ internal sealed unsafe class CudaDevice : GpuDevice
         if (error != 0) throw Failure(error, attempted, null);
     }
 
+    internal void Check(int error, [InterpolatedStringHandlerArgument(nameof(error))] ref AttemptText attempted)
+    {
+        if (error != 0) throw Failure(error, attempted.ToString(), null);
+    }
+
     private GpuException Failure(int error, string attempted, string? advice)
     {
         var (free, total) = context == 0 ? (0, 0) : Memory();
@@ -371,4 +377,23 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
         public override void Dispose() => _ = Driver.cuGraphExecDestroy(executable);
     }
+}
+
+/// <summary>What was attempted, put into words only if it failed: a steady step allocates nothing.</summary>
+[InterpolatedStringHandler]
+internal ref struct AttemptText
+{
+    private DefaultInterpolatedStringHandler text;
+
+    public AttemptText(int literalLength, int formattedCount, int error, out bool failed)
+    {
+        failed = error != 0;
+        text = failed ? new DefaultInterpolatedStringHandler(literalLength, formattedCount, CultureInfo.InvariantCulture) : default;
+    }
+
+    public void AppendLiteral(string value) => text.AppendLiteral(value);
+
+    public void AppendFormatted<T>(T value) => text.AppendFormatted(value);
+
+    public override string ToString() => text.ToStringAndClear();
 }
