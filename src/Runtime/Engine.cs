@@ -30,7 +30,11 @@ public sealed class Engine : IDisposable
     private readonly PagePool pages;
     private readonly Step step;
     private readonly int[] rows;
+    private readonly Session?[] waiting;
+    private readonly TopLogit[] top;
     private readonly List<string> notes = [];
+    private int waitingCount;
+    private int topCount;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
     private bool disposed;
@@ -53,9 +57,11 @@ public sealed class Engine : IDisposable
             if (capped is not null) notes.Add(capped);
             PlanMemory(options);
             model = Bind(architecture, options.Progress);
-            step = new Step(Math.Max(options.PrefillTokens, options.Sessions), options.Sessions, PagesPerSession);
+            step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
             rows = new int[step.Capacity];
             work = new Workspace(backend, config, step.Capacity, Math.Min(LogitRows, step.Capacity));
+            waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
+            top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
         }
         catch
@@ -92,6 +98,8 @@ public sealed class Engine : IDisposable
 
     internal int FreePages => pages.Free;
 
+    internal int StepTokens => step.Capacity;
+
     internal ModelConfig Config => config;
 
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
@@ -104,7 +112,7 @@ public sealed class Engine : IDisposable
         options ??= new EngineOptions();
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.PrefillTokens);
+        if (options.PrefillTokens is { } prefill) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefill, nameof(options.PrefillTokens));
         var opened = ModelFile.Open(path);
         try
         {
@@ -168,14 +176,19 @@ public sealed class Engine : IDisposable
                 step.AddToken(tokens[i], session.Length);
                 rows[i] = i;
             }
-            Forward();
+            foreach (var session in sessions) Forget(session);
+            Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
             for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
-            var slots = (int)(work.Logits.Length / config.Vocabulary);
-            for (var first = 0; first < sessions.Length; first += slots)
+            if (sessions.Length <= waiting.Length)
             {
-                var count = Math.Min(slots, sessions.Length - first);
+                for (var i = 0; i < sessions.Length; i++) Await(sessions[i], i);
+                return;
+            }
+            for (var first = 0; first < sessions.Length; first += waiting.Length)
+            {
+                var count = Math.Min(waiting.Length, sessions.Length - first);
                 Head(rows.AsSpan(first, count));
-                for (var i = 0; i < count; i++) sessions[first + i].SetLogits(LogitsOf(i));
+                for (var i = 0; i < count; i++) Await(sessions[first + i], i);
             }
         }
     }
@@ -215,7 +228,11 @@ public sealed class Engine : IDisposable
 
     internal void Truncate(Session session, int length)
     {
-        lock (steps) session.Truncate(pages, length);
+        lock (steps)
+        {
+            Forget(session);
+            session.Truncate(pages, length);
+        }
     }
 
     internal Session Fork(Session session)
@@ -223,6 +240,7 @@ public sealed class Engine : IDisposable
         lock (steps)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
+            Fetch(session);
             var fork = new Session(this);
             fork.CopyFrom(session, pages);
             return fork;
@@ -231,7 +249,40 @@ public sealed class Engine : IDisposable
 
     internal void Close(Session session)
     {
-        lock (steps) session.Truncate(pages, 0);
+        lock (steps)
+        {
+            Forget(session);
+            session.Truncate(pages, 0);
+        }
+    }
+
+    /// <summary>Gives a session its logits, if they lie on the backend.</summary>
+    internal void FetchLogits(Session session)
+    {
+        lock (steps)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            Fetch(session);
+        }
+    }
+
+    /// <summary>The best tokens after a session's last, best first; false if its logits lie on the backend no more, or more are asked for than it gives.</summary>
+    internal bool TryTop(Session session, Span<TopLogit> best)
+    {
+        lock (steps)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            var row = session.Row;
+            if (row < 0 || best.Length > backend.MostTop(config.Vocabulary)) return false;
+            if (best.Length > topCount)
+            {
+                // Of all rows at once: the next calls are for the other sessions of the step.
+                topCount = best.Length;
+                backend.TopLogits(work.Logits, waitingCount, config.Vocabulary, topCount, top.AsSpan(0, waitingCount * topCount));
+            }
+            top.AsSpan(row * topCount, best.Length).CopyTo(best);
+            return true;
+        }
     }
 
     private void Prefill(Session session, ReadOnlySpan<int> tokens, bool last, LogitsReader? reader)
@@ -240,33 +291,74 @@ public sealed class Engine : IDisposable
         step.Clear();
         step.AddSequence(session.Pages);
         for (var i = 0; i < tokens.Length; i++) step.AddToken(tokens[i], session.Length + i);
-        Forward();
         var start = session.Length;
+        Forget(session);
+        rows[0] = tokens.Length - 1;
+        Forward(rows.AsSpan(0, last && reader is null ? 1 : 0));
         session.Push(tokens);
+        if (last && reader is null) Await(session, 0);
+        if (reader is null) return;
 
-        var slots = (int)(work.Logits.Length / config.Vocabulary);
-        var first = reader is not null ? 0 : last ? tokens.Length - 1 : tokens.Length;
-        while (first < tokens.Length)
+        for (var first = 0; first < tokens.Length; first += waiting.Length)
         {
-            var count = Math.Min(slots, tokens.Length - first);
+            var count = Math.Min(waiting.Length, tokens.Length - first);
             for (var i = 0; i < count; i++) rows[i] = first + i;
             Head(rows.AsSpan(0, count));
-            for (var i = 0; i < count; i++) reader?.Invoke(start + first + i, LogitsOf(i));
-            first += count;
-            if (first == tokens.Length) session.SetLogits(LogitsOf(count - 1));
+            for (var i = 0; i < count; i++) reader(start + first + i, LogitsOf(i));
+            if (first + count == tokens.Length) Await(session, count - 1);
         }
     }
 
-    private void Forward()
+    /// <summary>All layers, and the head for some of the step's tokens.</summary>
+    private void Forward(ReadOnlySpan<int> selected)
     {
-        if (backend.Begin(step)) model.Forward(backend, step, work, pages.Cache);
+        if (selected.Length > 0) ClearLogits(selected.Length);
+        step.SelectLogits(selected);
+        if (backend.Begin(step))
+        {
+            model.Forward(backend, step, work, pages.Cache);
+            if (selected.Length > 0) model.Head(backend, step, work);
+        }
         backend.End(step);
     }
 
+    /// <summary>The head for tokens of the step that was computed last.</summary>
     private void Head(ReadOnlySpan<int> selected)
     {
+        ClearLogits(selected.Length);
         step.SelectLogits(selected);
         model.Head(backend, step, work);
+    }
+
+    // Logits stay on the backend until somebody asks for them, for a sampler mostly wants only the best few. Each session that waits for
+    // some knows its row; before a head overwrites the rows, who still waits is given them.
+    private void Await(Session session, int row)
+    {
+        waiting[row] = session;
+        session.AwaitLogits(row);
+    }
+
+    private void Forget(Session session)
+    {
+        if (session.Row < 0) return;
+        waiting[session.Row] = null;
+        session.ForgetLogits();
+    }
+
+    private void Fetch(Session session)
+    {
+        if (session.Row < 0) return;
+        waiting[session.Row] = null;
+        session.SetLogits(LogitsOf(session.Row));
+    }
+
+    private void ClearLogits(int rowsToCome)
+    {
+        foreach (var session in waiting)
+        {
+            if (session is not null) Fetch(session);
+        }
+        (waitingCount, topCount) = (rowsToCome, 0);
     }
 
     private ReadOnlySpan<float> LogitsOf(int row) => backend.Read(work.Logits, (long)row * config.Vocabulary, config.Vocabulary);
@@ -311,8 +403,13 @@ public sealed class Engine : IDisposable
 
     private long WeightBytes => file.Tensors.Sum(t => t.Bytes);
 
-    private long WorkBytes(EngineOptions options) =>
-        Workspace.Bytes(config, Math.Max(options.PrefillTokens, options.Sessions), Math.Min(LogitRows, Math.Max(options.PrefillTokens, options.Sessions)));
+    private int MostTokens(EngineOptions options) => Math.Max(Math.Min(options.PrefillTokens ?? backend.PrefillTokens, ContextLength), options.Sessions);
+
+    private long WorkBytes(EngineOptions options)
+    {
+        var tokens = Math.Max(options.PrefillTokens ?? backend.PrefillTokens, options.Sessions);
+        return Workspace.Bytes(config, tokens, Math.Min(LogitRows, tokens));
+    }
 
     /// <summary>Adds up what a device must hold before anything is allocated on it.</summary>
     /// <exception cref="GpuException">It does not fit; the message has the plan and the longest context that would.</exception>

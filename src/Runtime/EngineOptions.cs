@@ -34,8 +34,8 @@ public sealed record EngineOptions
     /// <summary>How many sessions of full length the cache has room for. Forks share the pages they have in common.</summary>
     public int Sessions { get; init; } = 1;
 
-    /// <summary>Most tokens computed in one step while a prompt is read.</summary>
-    public int PrefillTokens { get; init; } = 128;
+    /// <summary>Most tokens computed in one step while a prompt is read; null for what suits the backend.</summary>
+    public int? PrefillTokens { get; init; }
 
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
