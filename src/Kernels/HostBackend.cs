@@ -43,6 +43,12 @@ internal abstract unsafe class HostBackend
         return new ReadOnlySpan<float>(HostTensor.Of(tensor) + start, length);
     }
 
+    public void Write(Tensor tensor, long start, ReadOnlySpan<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + values.Length, tensor.Length);
+        values.CopyTo(new Span<float>(HostTensor.Of(tensor) + start, values.Length));
+    }
+
     public int MostTop(int vocabulary) => Math.Min(vocabulary, 128);
 
     public void TopLogits(Tensor logits, int rows, int vocabulary, int count, Span<TopLogit> top)

@@ -42,6 +42,9 @@ internal interface IBackend : IDisposable
     /// <summary>Tokens of a prompt that it computes in one step unless told otherwise.</summary>
     int PrefillTokens => 128;
 
+    /// <summary>Bytes that a weight takes where it has memory of its own.</summary>
+    long BytesOf(TensorView view) => view.Bytes;
+
     /// <summary>Bytes of memory of its own that are free and that it would use, or null where it computes in the host's.</summary>
     long? FreeBytes => null;
 
@@ -104,6 +107,9 @@ internal interface IBackend : IDisposable
 
     /// <summary>Makes the first <paramref name="length"/> values from <paramref name="start"/> readable by the host, after all that was asked before.</summary>
     ReadOnlySpan<float> Read(Tensor tensor, long start, int length);
+
+    /// <summary>Puts values from the host into a tensor, from <paramref name="start"/> on, after all that was asked before.</summary>
+    void Write(Tensor tensor, long start, ReadOnlySpan<float> values);
 }
 
 /// <summary>FP32 values on a backend.</summary>
@@ -141,6 +147,9 @@ internal abstract class Routing(int tokens, int topK, int experts)
 
     /// <summary>Weight of slot <paramref name="k"/> of token <paramref name="t"/> in the last step.</summary>
     public abstract float WeightOf(int t, int k);
+
+    /// <summary>Copies the routes of the first <paramref name="tokens"/> tokens of the last step to the host.</summary>
+    public abstract void CopyTo(HostRouting to, int tokens);
 }
 
 /// <summary>Sizes of a paged cache. A page holds keys and values of <see cref="PageTokens"/> positions of one sequence in every layer.</summary>

@@ -2,7 +2,7 @@ using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.Kernels.Gpu;
 
-// What the host reads: logits, or the best of them.
+// What the host reads and writes: logits above all, or the best of them.
 internal sealed unsafe partial class CudaBackend
 {
     private Kernel<TopLogitsArgs>? topLogits;
@@ -77,6 +77,14 @@ internal sealed unsafe partial class CudaBackend
         mirrored = false;
         Mirror(tensor, start, length);
         return new ReadOnlySpan<float>(mirror, length);
+    }
+
+    public void Write(Tensor tensor, long start, ReadOnlySpan<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + values.Length, tensor.Length);
+        device.Enter();
+        if (tensor == headed) headed = null;
+        fixed (float* from = values) device.Upload(DeviceTensor.Of(tensor) + (start * sizeof(float)), from, values.Length * (long)sizeof(float));
     }
 
     private void Mirror(Tensor tensor, long start, long length)

@@ -23,6 +23,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     private readonly GpuDevice device;
     private readonly WeightFiller? filler;
+    private readonly bool records;
     private readonly Dictionary<WeightType, FormatKernels> formats = [];
     private readonly Dictionary<(int Tokens, int Splits, bool Head), Recording?> graphs = [];
     private readonly Kernel<AnglesArgs> angles;
@@ -37,10 +38,12 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     /// <param name="device">Where to compute; disposed with the backend.</param>
     /// <param name="filler">For measurements: makes the weights on the device instead of copying them from the file.</param>
-    public CudaBackend(GpuDevice device, WeightFiller? filler = null)
+    /// <param name="records">Whether steps are recorded: not where the host computes a part of them.</param>
+    public CudaBackend(GpuDevice device, WeightFiller? filler = null, bool records = true)
     {
         this.device = device;
         this.filler = filler;
+        this.records = records && device.HasGraphs;
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
         rope = device.Compile<RopeArgs>(Rope.Run);
@@ -56,6 +59,11 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public int PrefillTokens => 512;
 
     public long? FreeBytes => device.FreeBytes is long.MaxValue ? null : Math.Max(0, device.FreeBytes - StagingBytes - AttentionBytes - (256L << 20));
+
+    public long BytesOf(TensorView view) =>
+        view.Shape.Count < 2 ? view.Count * sizeof(float)
+        : !Dispatch.Supports(view.Type) ? view.Bytes // refused when it is loaded
+        : Kernels(view.Type).RowBytes(checked((int)view.Shape[^1])) * (view.Count / view.Shape[^1]);
 
     /// <summary>Steps that were queued as one recorded graph, so far.</summary>
     public long ReplayedSteps { get; private set; }
@@ -210,7 +218,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>One token of each sequence, and the head of all of them in order or of none.</summary>
     private bool IsRecorded(Step step)
     {
-        if (!device.HasGraphs || step.Count > RecordedTokens || step.SequenceCount != step.Count) return false;
+        if (!records || step.Count > RecordedTokens || step.SequenceCount != step.Count) return false;
         if (step.LogitCount == 0) return true;
         if (step.LogitCount != step.Count) return false;
         for (var i = 0; i < step.Count; i++)
