@@ -9,10 +9,14 @@ namespace WarpDecode.Runtime;
 /// <summary>What a device must hold, added up before anything is allocated on it: weights, cache of keys and values, activations.</summary>
 internal sealed class MemoryPlan(ModelFile file, ModelConfig config, IBackend backend, EngineOptions options, long free)
 {
-    // Shorter contexts are advised only if they were asked for.
+    // Shorter contexts are chosen or advised only if they were asked for.
     private const int UsefulContext = 4096;
 
     private readonly (TensorView View, long Bytes)[] weights = [.. file.Tensors.Select(view => (view, backend.BytesOf(view)))];
+
+    private long WorkBytes { get; } = Workspace.Bytes(
+        config, Math.Max(options.PrefillTokens ?? backend.PrefillTokens, options.Sessions),
+        Math.Min(Engine.LogitRows, Math.Max(options.PrefillTokens ?? backend.PrefillTokens, options.Sessions)));
 
     /// <summary>Tokens of a session for which there is room beside the weights; 0 or less if there is none.</summary>
     public long Affordable(Placement placement) =>
@@ -26,25 +30,18 @@ internal sealed class MemoryPlan(ModelFile file, ModelConfig config, IBackend ba
         var (held, cache) = (WeightBytes(placement), CacheBytes(placement, context));
         var plan = string.Create(CultureInfo.InvariantCulture,
             $"weights {held / 1e9:F2} GB + cache {cache * options.Sessions / 1e9:F2} GB ({options.Sessions} × {context} tokens) + activations {WorkBytes / 1e9:F2} GB = {(held + (cache * options.Sessions) + WorkBytes) / 1e9:F2} GB of {free / 1e9:F2} GB free");
-        if (Fits(placement, context)) return plan;
+        // Nobody who leaves the choice to us means a few tokens of context.
+        var tooShort = options is { Backend: BackendKind.Auto, ContextLength: null } && context < Math.Min(UsefulContext, config.ContextLength);
+        if (Fits(placement, context) && !tooShort) return plan;
         throw new GpuException($"the model does not fit on {backend.Description}: {plan}", Advice(placement));
     }
 
-    private long WorkBytes { get; } = Workspace.Bytes(
-        config, Math.Max(options.PrefillTokens ?? backend.PrefillTokens, options.Sessions),
-        Math.Min(Engine.LogitRows, Math.Max(options.PrefillTokens ?? backend.PrefillTokens, options.Sessions)));
-
-    private bool Fits(Placement placement, int context) =>
+    /// <summary>Whether a session of that length, times the sessions, fits.</summary>
+    public bool Fits(Placement placement, int context) =>
         WeightBytes(placement) + (CacheBytes(placement, context) * options.Sessions) + WorkBytes <= free;
 
-    private long WeightBytes(Placement placement) => weights.Where(w => placement.OnDevice(w.View)).Sum(w => w.Bytes);
-
-    /// <summary>Whole pages of one session in the device's layers.</summary>
-    private long CacheBytes(Placement placement, int context) =>
-        new KvShape(placement.GpuLayers, 1, Engine.PageTokens, config.KvHeads, config.HeadDim).PageBytes * ((context + Engine.PageTokens - 1) / Engine.PageTokens);
-
     /// <summary>Each setting that helps by itself, with its nearest value.</summary>
-    private string Advice(Placement placement)
+    public string Advice(Placement placement)
     {
         var useful = Math.Min(options.ContextLength ?? UsefulContext, config.ContextLength);
         var choices = new List<string>();
@@ -66,4 +63,10 @@ internal sealed class MemoryPlan(ModelFile file, ModelConfig config, IBackend ba
 
         string For() => options.ContextLength is null ? $", context {useful}" : "";
     }
+
+    private long WeightBytes(Placement placement) => weights.Where(w => placement.OnDevice(w.View)).Sum(w => w.Bytes);
+
+    /// <summary>Whole pages of one session in the device's layers.</summary>
+    private long CacheBytes(Placement placement, int context) =>
+        new KvShape(placement.GpuLayers, 1, Engine.PageTokens, config.KvHeads, config.HeadDim).PageBytes * ((context + Engine.PageTokens - 1) / Engine.PageTokens);
 }

@@ -131,6 +131,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         if (recording) StopRecording().Dispose(); // the step before failed halfway
         if (inputs is null || !inputs.Fits(step))
         {
+            device.EndUploads();
             DropGraphs();
             inputs?.Dispose();
             inputs = new StepInputs(device, step);
