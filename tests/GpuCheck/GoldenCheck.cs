@@ -80,8 +80,25 @@ internal static class GoldenCheck
             report.Check($"{name}: within 2e-3 of the dequantized weights", worst <= Bound && gpu.Length == dequantized.Length, $"{Number(worst)}; from cpu {Number(apart)}");
         }
 
+        Divided(report, open, bf16, Ids(golden.GetProperty("prompts")[1], "ids"));
         Batches(report, Gpu, bf16, Ids(golden.GetProperty("prompts")[1], "ids"));
         Batches(report, Gpu, quantized[0], Ids(golden.GetProperty("prompts")[1], "ids"));
+    }
+
+    /// <summary>Auto takes the device; layers and experts on the cpu give the same logits.</summary>
+    private static void Divided(Report report, Func<GpuDevice> open, string path, int[] ids)
+    {
+        var options = new EngineOptions { ContextLength = 512 };
+        var engine = Engine.Open(path, options, open);
+        report.Check("auto takes the device", engine.Backend.StartsWith("cuda (", StringComparison.Ordinal), engine.Backend);
+        var whole = Logits(engine, ids);
+        foreach (var (layers, moe) in ((int, int)[])[(0, 0), (1, 0), (1, 1), (2, 1), (2, 2)])
+        {
+            engine = Engine.Open(path, options with { GpuLayers = layers, CpuMoe = moe }, open);
+            var what = engine.Notes[^1];
+            var apart = Logits(engine, ids).Zip(whole, (a, b) => Distance(a, b)).Max();
+            report.Check($"{what}: within 1e-4 of the device alone", apart <= 1e-4, Number(apart));
+        }
     }
 
     /// <summary>The same conversation alone and among 31 others; then what a steady step allocates.</summary>
