@@ -36,5 +36,5 @@ public class DeviceMemoryTests
         Assert.Contains("smaller model", Assert.Throws<GpuException>(() => Open(Least - (6L << 20), new EngineOptions { ContextLength = 32 })).Advice, StringComparison.Ordinal);
 
     private static Engine Open(long free, EngineOptions options) =>
-        Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), options with { PrefillTokens = 128 }, new CudaBackend(new EmulatedDevice(free)));
+        Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), options with { Backend = BackendKind.Cuda, PrefillTokens = 128 }, new CudaBackend(new EmulatedDevice(free)));
 }

@@ -55,6 +55,14 @@ public class PlacementTests
     }
 
     [Fact]
+    public void AutoDoesNotTakeTheDeviceForAFewTokensOfContext()
+    {
+        using var engine = Engine.Open(Model, new EngineOptions { Sessions = 8, PrefillTokens = 128, Threads = 1 }, () => new EmulatedDevice((448L << 20) + (7L << 20)));
+        Assert.StartsWith("on the cpu: the model does not fit", engine.Notes[0], StringComparison.Ordinal);
+        Assert.Equal(engine.Config.ContextLength, engine.ContextLength);
+    }
+
+    [Fact]
     public void TheAdviceIsTheNearestSettingThatFits()
     {
         const long expertsOfALayer = 4 * 3 * 256 * 256 * 2;
@@ -86,6 +94,28 @@ public class PlacementTests
         Assert.Contains("(-c ", e.Advice, StringComparison.Ordinal);
         Assert.Contains("--cpu-moe 1 (", e.Advice, StringComparison.Ordinal);
         Assert.Contains("--gpu-layers 1 (", e.Advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LoadingTellsHowFarItIsAndCanBeCancelled()
+    {
+        var told = new List<LoadProgress>();
+        using var source = new CancellationTokenSource();
+        var options = new EngineOptions { Backend = BackendKind.Cpu, Progress = new Told(told.Add) };
+        Engine.Open(Model, options).Dispose();
+        Assert.Equal(27, told.Count); // tensors
+        Assert.Equal(told.OrderBy(p => p.Bytes), told);
+        Assert.Equal(told[^1].Total, told[^1].Bytes);
+
+        told.Clear();
+        var cancelling = options with { Cancellation = source.Token, Progress = new Told(p => { told.Add(p); if (told.Count == 5) source.Cancel(); }) };
+        Assert.Throws<OperationCanceledException>(() => Engine.Open(Model, cancelling));
+        Assert.Equal(5, told.Count);
+    }
+
+    private sealed class Told(Action<LoadProgress> tell) : IProgress<LoadProgress>
+    {
+        public void Report(LoadProgress value) => tell(value);
     }
 
     [Fact]
