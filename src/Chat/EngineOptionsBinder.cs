@@ -17,7 +17,7 @@ internal sealed class EngineOptionsBinder
 
     private readonly Option<BackendKind> backend = new("--backend")
     {
-        Description = "Where to compute: auto, cpu, cuda (an NVIDIA GPU), or reference (slow, the oracle that the others are checked against).",
+        Description = "Where to compute: auto (a GPU if the model fits on it, else the cpu), cpu, cuda (an NVIDIA GPU), or reference (slow, the oracle that the others are checked against).",
         HelpName = "auto|cpu|cuda|reference",
         CustomParser = result =>
         {
@@ -41,30 +41,54 @@ internal sealed class EngineOptionsBinder
         DefaultValueFactory = _ => 0,
     }.TakesNumber(n => n is >= 0 and <= MostThreads, $"0 to {MostThreads}");
 
+    private readonly Option<int> gpuLayers = new Option<int>("--gpu-layers")
+    {
+        Description = "Layers, from the first on, that the GPU computes; the cpu computes the others. -1 for all.",
+        HelpName = "N",
+        DefaultValueFactory = _ => -1,
+    }.TakesNumber(n => n >= -1, "0 or more, or -1 for all");
+
+    private readonly Option<int> cpuMoe = new Option<int>("--cpu-moe")
+    {
+        Description = "Layers, from the first on, whose experts stay in the host's memory and are computed by the cpu.",
+        HelpName = "N",
+        DefaultValueFactory = _ => 0,
+    }.TakesNumber(n => n >= 0, "0 or more");
+
     public void AddTo(Command command)
     {
-        command.Options.Add(context);
-        command.Options.Add(backend);
-        command.Options.Add(threads);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, threads }) command.Options.Add(option);
     }
 
-    /// <summary>Opens a model as the options say.</summary>
+    /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
-    public Engine Open(string model, ParseResult parsed)
+    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
+        var progress = LoadProgressLine.ForTerminal();
         var options = new EngineOptions
         {
             Backend = parsed.GetValue(backend),
             Threads = parsed.GetValue(threads),
             ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
+            GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
+            CpuMoe = parsed.GetValue(cpuMoe),
+            Progress = progress,
+            Cancellation = cancellation,
         };
         try
         {
-            return Engine.Open(model, options);
+            var engine = Engine.Open(model, options);
+            progress?.Clear();
+            foreach (var note in engine.Notes) Console.Error.WriteLine("note:  " + note);
+            return engine;
         }
         catch (ArgumentException e)
         {
             throw new UsageException(e.Message, "Ask for less, or leave the option away: its default fits the model and the machine.");
+        }
+        finally
+        {
+            progress?.Clear();
         }
     }
 }

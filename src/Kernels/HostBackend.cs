@@ -43,10 +43,45 @@ internal abstract unsafe class HostBackend
         return new ReadOnlySpan<float>(HostTensor.Of(tensor) + start, length);
     }
 
+    public void Write(Tensor tensor, long start, ReadOnlySpan<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + values.Length, tensor.Length);
+        values.CopyTo(new Span<float>(HostTensor.Of(tensor) + start, values.Length));
+    }
+
+    public int MostTop(int vocabulary) => Math.Min(vocabulary, 128);
+
+    public void TopLogits(Tensor logits, int rows, int vocabulary, int count, Span<TopLogit> top)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MostTop(vocabulary));
+        for (var row = 0; row < rows; row++)
+            SelectTop(new ReadOnlySpan<float>(HostTensor.Of(logits) + ((long)row * vocabulary), vocabulary), top.Slice(row * count, count));
+    }
+
     public virtual void Dispose()
     {
         foreach (var memory in owned) memory.Dispose();
         owned.Clear();
+    }
+
+    /// <summary>One pass; the best so far stand in order, and what does not beat the last of them, mostly everything, costs one comparison.</summary>
+    private static void SelectTop(ReadOnlySpan<float> logits, Span<TopLogit> top)
+    {
+        Span<ulong> keys = stackalloc ulong[top.Length];
+        keys.Clear();
+        var last = float.NegativeInfinity;
+        for (var id = 0; id < logits.Length; id++)
+        {
+            // NaN is not below anything; of equals the lower id is there already.
+            if (id >= keys.Length && logits[id] <= last) continue;
+            var key = TopLogit.Key(BitConverter.SingleToUInt32Bits(logits[id]), id);
+            if (key <= keys[^1]) continue;
+            var at = keys.Length - 1;
+            for (; at > 0 && keys[at - 1] < key; at--) keys[at] = keys[at - 1];
+            keys[at] = key;
+            if (id >= keys.Length - 1) last = TopLogit.Of(keys[^1]).Logit;
+        }
+        for (var i = 0; i < keys.Length; i++) top[i] = TopLogit.Of(keys[i]);
     }
 
     protected T Own<T>(T memory)

@@ -102,6 +102,14 @@ internal sealed unsafe class HostRouting : Routing, IDisposable
 
     public override float WeightOf(int t, int k) => Weights[(t * TopK) + k];
 
+    public override void CopyTo(HostRouting to, int tokens)
+    {
+        var pairs = tokens * TopK;
+        new ReadOnlySpan<int>(Ids, pairs).CopyTo(new Span<int>(to.Ids, pairs));
+        new ReadOnlySpan<float>(Weights, pairs).CopyTo(new Span<float>(to.Weights, pairs));
+        to.GroupByExpert(tokens);
+    }
+
     /// <summary>Fills <see cref="ByExpert"/> and <see cref="Offsets"/> from the ids of the first <paramref name="tokens"/> tokens.</summary>
     public void GroupByExpert(int tokens)
     {

@@ -39,11 +39,17 @@ internal interface IBackend : IDisposable
     /// <summary>Allocates a paged cache of keys and values.</summary>
     KvCache AllocateKvCache(in KvShape shape);
 
+    /// <summary>Tokens of a prompt that it computes in one step unless told otherwise.</summary>
+    int PrefillTokens => 128;
+
+    /// <summary>Bytes that a weight takes where it has memory of its own.</summary>
+    long BytesOf(TensorView view) => view.Bytes;
+
     /// <summary>Bytes of memory of its own that are free and that it would use, or null where it computes in the host's.</summary>
     long? FreeBytes => null;
 
     /// <summary>
-    /// Begins a step: its tokens and pages are now as they will be. False if the backend has queued a recording of all of the
+    /// Begins a step: its tokens, pages and selected rows are now as they will be. False if the backend has queued a recording of all of the
     /// step's operations by itself; then only <see cref="End"/> follows.
     /// </summary>
     bool Begin(Step step) => true;
@@ -90,8 +96,20 @@ internal interface IBackend : IDisposable
     /// <summary>logits[i] = output · rmsnorm(x[row i of step.LogitRows])           // logits [rows, vocabulary]</summary>
     void Head(Step step, Tensor x, Tensor norm, float epsilon, Weight output, Tensor logits);
 
+    /// <summary>Most tokens that <see cref="TopLogits"/> gives for a vocabulary of that size.</summary>
+    int MostTop(int vocabulary);
+
+    /// <summary>
+    /// The <paramref name="count"/> best of each of the first <paramref name="rows"/> rows of logits, best first: a higher logit, of equal
+    /// ones the lower id; NaN comes first of all. Waits for all that was asked before. // logits [rows, vocabulary], top [rows, count]
+    /// </summary>
+    void TopLogits(Tensor logits, int rows, int vocabulary, int count, Span<TopLogit> top);
+
     /// <summary>Makes the first <paramref name="length"/> values from <paramref name="start"/> readable by the host, after all that was asked before.</summary>
     ReadOnlySpan<float> Read(Tensor tensor, long start, int length);
+
+    /// <summary>Puts values from the host into a tensor, from <paramref name="start"/> on, after all that was asked before.</summary>
+    void Write(Tensor tensor, long start, ReadOnlySpan<float> values);
 }
 
 /// <summary>FP32 values on a backend.</summary>
@@ -129,6 +147,9 @@ internal abstract class Routing(int tokens, int topK, int experts)
 
     /// <summary>Weight of slot <paramref name="k"/> of token <paramref name="t"/> in the last step.</summary>
     public abstract float WeightOf(int t, int k);
+
+    /// <summary>Copies the routes of the first <paramref name="tokens"/> tokens of the last step to the host.</summary>
+    public abstract void CopyTo(HostRouting to, int tokens);
 }
 
 /// <summary>Sizes of a paged cache. A page holds keys and values of <see cref="PageTokens"/> positions of one sequence in every layer.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
@@ -16,10 +15,10 @@ namespace WarpDecode.Runtime;
 /// </summary>
 public sealed class Engine : IDisposable
 {
-    private const int PageTokens = 32;
+    internal const int PageTokens = 32;
 
     // Most rows of logits computed at once: bounds the buffer to a few megabytes for large vocabularies.
-    private const int LogitRows = 32;
+    internal const int LogitRows = 32;
 
     private readonly Lock steps = new();
     private readonly ModelFile file;
@@ -30,32 +29,34 @@ public sealed class Engine : IDisposable
     private readonly PagePool pages;
     private readonly Step step;
     private readonly int[] rows;
+    private readonly Session?[] waiting;
+    private readonly TopLogit[] top;
     private readonly List<string> notes = [];
+    private int waitingCount;
+    private int topCount;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
     private bool disposed;
 
-    private Engine(ModelFile file, EngineOptions options)
-        : this(file, options, CreateBackend(options))
-    {
-    }
-
     // Takes over the backend, not the file.
-    private Engine(ModelFile file, EngineOptions options, IBackend backend)
+    private Engine(ModelFile file, EngineOptions options, IArchitecture architecture, ModelConfig config, IBackend backend, Placement placement)
     {
         this.file = file;
         this.backend = backend;
+        this.config = config;
         try
         {
-            var architecture = Architectures.Of(file);
-            config = architecture.ReadConfig(file);
-            ContextLength = ChooseContext(options, out var capped);
+            var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
+            ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
-            PlanMemory(options);
-            model = Bind(architecture, options.Progress);
-            step = new Step(Math.Max(options.PrefillTokens, options.Sessions), options.Sessions, PagesPerSession);
+            if (plan is not null) notes.Add($"memory: {plan.Check(placement, ContextLength)}");
+            if (!placement.IsWhole) notes.Add($"{placement}");
+            model = Bind(architecture, options);
+            step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
             rows = new int[step.Capacity];
             work = new Workspace(backend, config, step.Capacity, Math.Min(LogitRows, step.Capacity));
+            waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
+            top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
         }
         catch
@@ -92,38 +93,67 @@ public sealed class Engine : IDisposable
 
     internal int FreePages => pages.Free;
 
+    internal int StepTokens => step.Capacity;
+
     internal ModelConfig Config => config;
 
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
     /// <param name="path">A GGUF file.</param>
     /// <param name="options">How to open it; null for the defaults.</param>
     /// <exception cref="ModelFileException">The file cannot be used; the message says where and why.</exception>
+    /// <exception cref="GpuException">The GPU was asked for, and there is none or the model does not fit on it; the message says which.</exception>
     /// <exception cref="ArgumentException">An option that this model or machine cannot fulfil.</exception>
-    public static Engine Open(string path, EngineOptions? options = null)
+    /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
+    public static Engine Open(string path, EngineOptions? options = null) => Open(path, options ?? new EngineOptions(), () => CudaDevice.Open());
+
+    /// <summary>Opens a model with a device of the caller's choice in the place of the GPU.</summary>
+    internal static Engine Open(string path, EngineOptions options, Func<GpuDevice> device) => Open(path, options, (file, architecture, config) =>
     {
-        options ??= new EngineOptions();
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.PrefillTokens);
-        var opened = ModelFile.Open(path);
-        try
+        var split = options.GpuLayers is not null || options.CpuMoe > 0;
+        if (split && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
+            throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
+        Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
+        switch (options.Backend)
         {
-            return new Engine(opened, options);
+            case BackendKind.Cpu:
+                return On(new CpuBackend(options.Threads), Placement.Whole(config));
+            case BackendKind.Reference:
+                return On(new ReferenceBackend(), Placement.Whole(config));
+            case BackendKind.Auto or BackendKind.Cuda:
+                try
+                {
+                    var placement = Placement.Of(config, options);
+                    return On(placement.IsWhole
+                        ? new CudaBackend(device())
+                        : new SplitBackend(new CudaBackend(device(), records: false), new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
+                }
+                catch (Exception e) when (options.Backend == BackendKind.Auto && e is GpuException or NotSupportedException)
+                {
+                    var engine = On(new CpuBackend(options.Threads), Placement.Whole(config));
+                    engine.notes.Insert(0, $"on the cpu: {e.Message}");
+                    return engine;
+                }
+            default:
+                throw new ArgumentException($"unknown backend {options.Backend}");
         }
-        catch
-        {
-            opened.Dispose();
-            throw;
-        }
-    }
+    });
 
     /// <summary>Opens a model on a backend of the caller's making, which the engine then owns.</summary>
-    internal static Engine Open(string path, EngineOptions options, IBackend backend)
+    internal static Engine Open(string path, EngineOptions options, IBackend backend) =>
+        Open(path, options, (file, architecture, config) => new Engine(file, options, architecture, config, backend, Placement.Whole(config)));
+
+    private static Engine Open(string path, EngineOptions options, Func<ModelFile, IArchitecture, ModelConfig, Engine> create)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
+        ArgumentOutOfRangeException.ThrowIfNegative(options.CpuMoe);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
+        if (options.PrefillTokens is { } prefill) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefill, nameof(options.PrefillTokens));
+        if (options.GpuLayers is { } layers) ArgumentOutOfRangeException.ThrowIfNegative(layers, nameof(options.GpuLayers));
         var opened = ModelFile.Open(path);
         try
         {
-            return new Engine(opened, options, backend);
+            var architecture = Architectures.Of(opened);
+            return create(opened, architecture, architecture.ReadConfig(opened));
         }
         catch
         {
@@ -168,14 +198,19 @@ public sealed class Engine : IDisposable
                 step.AddToken(tokens[i], session.Length);
                 rows[i] = i;
             }
-            Forward();
+            foreach (var session in sessions) Forget(session);
+            Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
             for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
-            var slots = (int)(work.Logits.Length / config.Vocabulary);
-            for (var first = 0; first < sessions.Length; first += slots)
+            if (sessions.Length <= waiting.Length)
             {
-                var count = Math.Min(slots, sessions.Length - first);
+                for (var i = 0; i < sessions.Length; i++) Await(sessions[i], i);
+                return;
+            }
+            for (var first = 0; first < sessions.Length; first += waiting.Length)
+            {
+                var count = Math.Min(waiting.Length, sessions.Length - first);
                 Head(rows.AsSpan(first, count));
-                for (var i = 0; i < count; i++) sessions[first + i].SetLogits(LogitsOf(i));
+                for (var i = 0; i < count; i++) Await(sessions[first + i], i);
             }
         }
     }
@@ -215,7 +250,11 @@ public sealed class Engine : IDisposable
 
     internal void Truncate(Session session, int length)
     {
-        lock (steps) session.Truncate(pages, length);
+        lock (steps)
+        {
+            Forget(session);
+            session.Truncate(pages, length);
+        }
     }
 
     internal Session Fork(Session session)
@@ -223,6 +262,7 @@ public sealed class Engine : IDisposable
         lock (steps)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
+            Fetch(session);
             var fork = new Session(this);
             fork.CopyFrom(session, pages);
             return fork;
@@ -231,7 +271,40 @@ public sealed class Engine : IDisposable
 
     internal void Close(Session session)
     {
-        lock (steps) session.Truncate(pages, 0);
+        lock (steps)
+        {
+            Forget(session);
+            session.Truncate(pages, 0);
+        }
+    }
+
+    /// <summary>Gives a session its logits, if they lie on the backend.</summary>
+    internal void FetchLogits(Session session)
+    {
+        lock (steps)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            Fetch(session);
+        }
+    }
+
+    /// <summary>The best tokens after a session's last, best first; false if its logits lie on the backend no more, or more are asked for than it gives.</summary>
+    internal bool TryTop(Session session, Span<TopLogit> best)
+    {
+        lock (steps)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            var row = session.Row;
+            if (row < 0 || best.Length > backend.MostTop(config.Vocabulary)) return false;
+            if (best.Length > topCount)
+            {
+                // Of all rows at once: the next calls are for the other sessions of the step.
+                topCount = best.Length;
+                backend.TopLogits(work.Logits, waitingCount, config.Vocabulary, topCount, top.AsSpan(0, waitingCount * topCount));
+            }
+            top.AsSpan(row * topCount, best.Length).CopyTo(best);
+            return true;
+        }
     }
 
     private void Prefill(Session session, ReadOnlySpan<int> tokens, bool last, LogitsReader? reader)
@@ -240,33 +313,74 @@ public sealed class Engine : IDisposable
         step.Clear();
         step.AddSequence(session.Pages);
         for (var i = 0; i < tokens.Length; i++) step.AddToken(tokens[i], session.Length + i);
-        Forward();
         var start = session.Length;
+        Forget(session);
+        rows[0] = tokens.Length - 1;
+        Forward(rows.AsSpan(0, last && reader is null ? 1 : 0));
         session.Push(tokens);
+        if (last && reader is null) Await(session, 0);
+        if (reader is null) return;
 
-        var slots = (int)(work.Logits.Length / config.Vocabulary);
-        var first = reader is not null ? 0 : last ? tokens.Length - 1 : tokens.Length;
-        while (first < tokens.Length)
+        for (var first = 0; first < tokens.Length; first += waiting.Length)
         {
-            var count = Math.Min(slots, tokens.Length - first);
+            var count = Math.Min(waiting.Length, tokens.Length - first);
             for (var i = 0; i < count; i++) rows[i] = first + i;
             Head(rows.AsSpan(0, count));
-            for (var i = 0; i < count; i++) reader?.Invoke(start + first + i, LogitsOf(i));
-            first += count;
-            if (first == tokens.Length) session.SetLogits(LogitsOf(count - 1));
+            for (var i = 0; i < count; i++) reader(start + first + i, LogitsOf(i));
+            if (first + count == tokens.Length) Await(session, count - 1);
         }
     }
 
-    private void Forward()
+    /// <summary>All layers, and the head for some of the step's tokens.</summary>
+    private void Forward(ReadOnlySpan<int> selected)
     {
-        if (backend.Begin(step)) model.Forward(backend, step, work, pages.Cache);
+        if (selected.Length > 0) ClearLogits(selected.Length);
+        step.SelectLogits(selected);
+        if (backend.Begin(step))
+        {
+            model.Forward(backend, step, work, pages.Cache);
+            if (selected.Length > 0) model.Head(backend, step, work);
+        }
         backend.End(step);
     }
 
+    /// <summary>The head for tokens of the step that was computed last.</summary>
     private void Head(ReadOnlySpan<int> selected)
     {
+        ClearLogits(selected.Length);
         step.SelectLogits(selected);
         model.Head(backend, step, work);
+    }
+
+    // Logits stay on the backend until somebody asks for them, for a sampler mostly wants only the best few. Each session that waits for
+    // some knows its row; before a head overwrites the rows, who still waits is given them.
+    private void Await(Session session, int row)
+    {
+        waiting[row] = session;
+        session.AwaitLogits(row);
+    }
+
+    private void Forget(Session session)
+    {
+        if (session.Row < 0) return;
+        waiting[session.Row] = null;
+        session.ForgetLogits();
+    }
+
+    private void Fetch(Session session)
+    {
+        if (session.Row < 0) return;
+        waiting[session.Row] = null;
+        session.SetLogits(LogitsOf(session.Row));
+    }
+
+    private void ClearLogits(int rowsToCome)
+    {
+        foreach (var session in waiting)
+        {
+            if (session is not null) Fetch(session);
+        }
+        (waitingCount, topCount) = (rowsToCome, 0);
     }
 
     private ReadOnlySpan<float> LogitsOf(int row) => backend.Read(work.Logits, (long)row * config.Vocabulary, config.Vocabulary);
@@ -290,7 +404,7 @@ public sealed class Engine : IDisposable
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim);
 
-    private int ChooseContext(EngineOptions options, out string? note)
+    private int ChooseContext(EngineOptions options, MemoryPlan? plan, Placement placement, out string? note)
     {
         note = null;
         if (options.ContextLength is { } asked)
@@ -301,53 +415,33 @@ public sealed class Engine : IDisposable
             return asked;
         }
         // Of the host's memory, which others need too, half; of a device's all that the weights and activations leave.
-        var memory = backend.FreeBytes is { } free ? free - WeightBytes - WorkBytes(options) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
-        var affordable = memory / options.Sessions / KvShape(1).PageBytes * PageTokens;
-        if (affordable >= config.ContextLength) return config.ContextLength;
-        var length = (int)Math.Max(PageTokens, affordable);
-        note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than {(backend.FreeBytes is null ? "half of the memory" : "the device has left")} (ask for another length to override)";
+        var hosted = plan is null ? config.Layers : config.Layers - placement.GpuLayers;
+        var memory = hosted == 0 ? long.MaxValue
+            : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 / options.Sessions / (KvShape(1) with { Layers = hosted }).PageBytes * PageTokens;
+        var left = plan?.Affordable(placement) ?? long.MaxValue;
+        var longest = Math.Min(memory, left);
+        if (longest >= config.ContextLength) return config.ContextLength;
+        var length = (int)Math.Max(PageTokens, longest);
+        note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than {(memory < left ? "half of the memory" : "the device has left")} (ask for another length to override)";
         return length;
     }
 
-    private long WeightBytes => file.Tensors.Sum(t => t.Bytes);
+    private int MostTokens(EngineOptions options) => Math.Max(Math.Min(options.PrefillTokens ?? backend.PrefillTokens, ContextLength), options.Sessions);
 
-    private long WorkBytes(EngineOptions options) =>
-        Workspace.Bytes(config, Math.Max(options.PrefillTokens, options.Sessions), Math.Min(LogitRows, Math.Max(options.PrefillTokens, options.Sessions)));
-
-    /// <summary>Adds up what a device must hold before anything is allocated on it.</summary>
-    /// <exception cref="GpuException">It does not fit; the message has the plan and the longest context that would.</exception>
-    private void PlanMemory(EngineOptions options)
+    private IModel Bind(IArchitecture architecture, EngineOptions options)
     {
-        if (backend.FreeBytes is not { } free) return;
-        var (weights, work) = (WeightBytes, WorkBytes(options));
-        var cache = KvShape(PagesPerSession * options.Sessions).PageBytes * PagesPerSession * options.Sessions;
-        var plan = string.Create(CultureInfo.InvariantCulture,
-            $"weights {weights / 1e9:F2} GB + cache {cache / 1e9:F2} GB ({options.Sessions} × {ContextLength} tokens) + activations {work / 1e9:F2} GB = {(weights + cache + work) / 1e9:F2} GB of {free / 1e9:F2} GB free");
-        if (weights + cache + work <= free)
-        {
-            notes.Add("memory: " + plan);
-            return;
-        }
-        var longest = (free - weights - work) / options.Sessions / KvShape(1).PageBytes * PageTokens;
-        throw new GpuException($"the model does not fit on {backend.Description}: {plan}",
-            longest >= PageTokens ? $"Use a context of at most {longest} tokens (-c {longest})." : "Use a smaller model or weight type, or --backend cpu.");
-    }
-
-    private IModel Bind(IArchitecture architecture, IProgress<LoadProgress>? progress)
-    {
-        var total = WeightBytes;
+        var total = file.Tensors.Sum(t => t.Bytes);
         var done = 0L;
-        var binder = new WeightBinder(file, backend) { Bound = view => progress?.Report(new LoadProgress(done += view.Bytes, total)) };
+        var binder = new WeightBinder(file, backend)
+        {
+            Bound = view =>
+            {
+                options.Progress?.Report(new LoadProgress(done += view.Bytes, total));
+                options.Cancellation.ThrowIfCancellationRequested();
+            },
+        };
         var bound = architecture.Bind(config, binder);
         binder.Finish();
         return bound;
     }
-
-    private static IBackend CreateBackend(EngineOptions options) => options.Backend switch
-    {
-        BackendKind.Auto or BackendKind.Cpu => new CpuBackend(options.Threads),
-        BackendKind.Cuda => new CudaBackend(CudaDevice.Open()),
-        BackendKind.Reference => new ReferenceBackend(),
-        _ => throw new ArgumentException($"unknown backend {options.Backend}"),
-    };
 }

@@ -3,7 +3,7 @@ namespace WarpDecode.Runtime;
 /// <summary>Where a model runs.</summary>
 public enum BackendKind
 {
-    /// <summary>The fastest that this machine has.</summary>
+    /// <summary>The GPU if there is one that the model fits on, else the CPU; <see cref="Engine.Notes"/> then says why.</summary>
     Auto,
 
     /// <summary>The processor's vector units.</summary>
@@ -27,18 +27,27 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Most tokens of one session. Null takes what the model was trained for, or less if the cache of keys and values would
-    /// then take more than half of the machine's memory; <see cref="Engine.Notes"/> says so.
+    /// then take more than half of the machine's memory, or than the GPU has left; <see cref="Engine.Notes"/> says so.
     /// </summary>
     public int? ContextLength { get; init; }
 
     /// <summary>How many sessions of full length the cache has room for. Forks share the pages they have in common.</summary>
     public int Sessions { get; init; } = 1;
 
-    /// <summary>Most tokens computed in one step while a prompt is read.</summary>
-    public int PrefillTokens { get; init; } = 128;
+    /// <summary>Most tokens computed in one step while a prompt is read; null for what suits the backend.</summary>
+    public int? PrefillTokens { get; init; }
+
+    /// <summary>Layers from the first on that the GPU computes, the others the CPU; null for all.</summary>
+    public int? GpuLayers { get; init; }
+
+    /// <summary>Layers from the first on whose experts stay in the host's memory and are computed by the CPU.</summary>
+    public int CpuMoe { get; init; }
 
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
+
+    /// <summary>Ends loading between two tensors.</summary>
+    public CancellationToken Cancellation { get; init; }
 }
 
 /// <summary>How far loading is.</summary>

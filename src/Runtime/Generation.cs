@@ -206,7 +206,7 @@ public sealed class Generation : IAsyncDisposable
             session.Append(prompt.AsSpan(done), cancellation.Token);
             return;
         }
-        const int slice = 256; // whole prefill steps, and short enough for a line that moves
+        var slice = Math.Max(256, session.StepTokens); // whole prefill steps, and short enough for a line that moves
         while (done < prompt.Length)
         {
             var count = Math.Min(slice, prompt.Length - done);
@@ -219,7 +219,7 @@ public sealed class Generation : IAsyncDisposable
     {
         try
         {
-            return sampler.Sample(session.Logits);
+            return sampler.Sample(session);
         }
         catch (InvalidOperationException e)
         {

@@ -1,3 +1,5 @@
+using WarpDecode.Kernels;
+
 namespace WarpDecode.Runtime;
 
 /// <summary>Receives the logits of one position while tokens are appended.</summary>
@@ -16,6 +18,7 @@ public sealed class Session : IDisposable
     private readonly int[] pages;
     private readonly float[] logits;
     private int pageCount;
+    private int row = -1;
     private bool disposed;
 
     internal Session(Engine engine)
@@ -43,9 +46,15 @@ public sealed class Session : IDisposable
 
     /// <summary>Logits after the last token [vocabulary]; valid until the next call on the session.</summary>
     /// <exception cref="InvalidOperationException">Nothing was appended since the session began or was rewound.</exception>
-    public ReadOnlySpan<float> Logits => HasLogits
-        ? logits
-        : throw new InvalidOperationException("there are no logits: append at least one token first");
+    public ReadOnlySpan<float> Logits
+    {
+        get
+        {
+            if (!HasLogits) throw new InvalidOperationException("there are no logits: append at least one token first");
+            if (Volatile.Read(ref row) >= 0) engine.FetchLogits(this);
+            return logits;
+        }
+    }
 
     /// <summary>Appends tokens and computes them; afterwards <see cref="Logits"/> are those after the last.</summary>
     /// <param name="added">Token ids; none is allowed and changes nothing.</param>
@@ -87,7 +96,17 @@ public sealed class Session : IDisposable
         engine.Close(this);
     }
 
+    /// <summary>The best tokens after the last, best first, without reading the logits of all; false if these must be read.</summary>
+    internal bool TryTop(Span<TopLogit> best) => HasLogits && engine.TryTop(this, best);
+
+    /// <summary>Most tokens of a prompt that are computed at once.</summary>
+    internal int StepTokens => engine.StepTokens;
+
     // The rest is called by the engine, under its lock.
+
+    /// <summary>Where the logits lie on the backend; -1 if <see cref="logits"/> has them, or there are none.</summary>
+    internal int Row => row;
+
     internal ReadOnlySpan<int> Pages => pages.AsSpan(0, pageCount);
 
     internal void CheckAlive() => ObjectDisposedException.ThrowIf(disposed, this);
@@ -119,10 +138,22 @@ public sealed class Session : IDisposable
         HasLogits = false;
     }
 
+    internal void AwaitLogits(int at)
+    {
+        row = at;
+        HasLogits = true;
+    }
+
+    internal void ForgetLogits()
+    {
+        row = -1;
+        HasLogits = false;
+    }
+
     internal void SetLogits(ReadOnlySpan<float> values)
     {
         values.CopyTo(logits);
-        HasLogits = true;
+        Volatile.Write(ref row, -1); // after them: a thread of the session's own looks without the lock
     }
 
     internal void Truncate(PagePool pool, int length)

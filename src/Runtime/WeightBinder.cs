@@ -29,7 +29,9 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
         var view = Require(name, length);
         if (view.Type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16))
             ModelFileException.Throw("type of tensor", file.Path, name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
-        return backend.LoadVector(view);
+        var vector = backend.LoadVector(view);
+        Bound?.Invoke(view);
+        return vector;
     }
 
     /// <summary>A vector that the architecture computes itself.</summary>
@@ -57,7 +59,6 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
                 $"[{string.Join(", ", view.Shape)}]", "The metadata and the tensors do not fit each other: download or convert the file again.");
         }
         bound.Add(name);
-        Bound?.Invoke(view);
         return view;
     }
 
@@ -68,6 +69,8 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
             ModelFileException.Throw("type of tensor", file.Path, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
                 "This weight type cannot be computed with yet: use a file of the types named.");
         }
-        return backend.Load(view);
+        var weight = backend.Load(view);
+        Bound?.Invoke(view);
+        return weight;
     }
 }

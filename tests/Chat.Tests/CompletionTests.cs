@@ -158,7 +158,7 @@ public class CompletionTests
     // What the engine itself says: the text of the likeliest tokens.
     private static string Greedy(string prompt, int count)
     {
-        using var engine = Engine.Open(WdRun.Model, new EngineOptions { Threads = 1 });
+        using var engine = Engine.Open(WdRun.Model, new EngineOptions { Backend = BackendKind.Cpu, Threads = 1 });
         using var session = engine.CreateSession();
         session.Append(engine.Tokenizer.Encode(prompt, addSpecial: true, parseSpecial: true));
         var ids = new List<int>();

@@ -37,6 +37,7 @@ public sealed class InfoTests(ModelFiles files) : IClassFixture<ModelFiles>
         Assert.Equal("ChatML", Text("template"));
         Assert.Contains("qwen2", Text("tokenizer"), StringComparison.Ordinal);
         Assert.Equal(["cpu", "reference"], root.GetProperty("backends").EnumerateArray().Select(b => b.GetString()));
+        Assert.Contains("driver", root.GetProperty("backend_plans").GetProperty("cuda").GetString(), StringComparison.Ordinal);
         Assert.Equal(JsonValueKind.Null, root.GetProperty("problem").ValueKind);
         Assert.False(root.TryGetProperty("tensors", out _));
         Assert.Equal(
@@ -65,7 +66,7 @@ public sealed class InfoTests(ModelFiles files) : IClassFixture<ModelFiles>
         {
             "qwen3_moe-bf16.gguf (GGUF v3, 3.90 MiB)", "qwen3moe", "2.04 M, 1.12 M active per token (2.14 MiB)",
             "2 layers, hidden 256, 4 heads (2 key/value) of 32, vocabulary 512", "4 a layer, 2 used per token, ff 256",
-            "4096 tokens, 1.0 KiB of cache each", "BF16: 16 tensors, 3.88 MiB", "F32: 11 tensors, 13.5 KiB", "512 tokens", "ChatML", "cpu", "reference",
+            "4096 tokens, 1.0 KiB of cache each", "BF16: 16 tensors, 3.88 MiB", "F32: 11 tensors, 13.5 KiB", "512 tokens", "ChatML", "runs on       cpu (", "reference", "not on        cuda: ",
         })
         {
             Assert.Contains(part, text, StringComparison.Ordinal);

@@ -33,7 +33,7 @@ public sealed class LogitsTests(ModelFiles files) : IClassFixture<ModelFiles>
     [Fact]
     public void TheSummaryNamesTheLikeliest()
     {
-        using var engine = Engine.Open(WdRun.Model, new EngineOptions { Threads = 1 });
+        using var engine = Engine.Open(WdRun.Model, new EngineOptions { Backend = BackendKind.Cpu, Threads = 1 });
         using var session = engine.CreateSession();
         var likeliest = new List<(int Id, float Logit)>();
         session.Append([1, 2, 3], (_, logits) =>

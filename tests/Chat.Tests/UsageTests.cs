@@ -34,6 +34,8 @@ public class UsageTests
         { "--threads takes 0 to 1024, not '-1'", ["--threads", "-1"] },
         { "--backend takes auto, cpu, cuda or reference, not 'gpu'", ["--backend", "gpu"] },
         { "--backend takes auto, cpu, cuda or reference, not 'CPU'", ["--backend", "CPU"] },
+        { "--gpu-layers takes 0 or more, or -1 for all, not '-2'", ["--gpu-layers", "-2"] },
+        { "--cpu-moe takes 0 or more, not 'all'", ["--cpu-moe", "all"] },
         { "--temp", ["--temp"] },
         { "--no-such-option", ["--no-such-option"] },
         { "-z", ["-z"] },
@@ -48,6 +50,7 @@ public class UsageTests
         { "the prompt is empty", "text", [Model, "--raw", "-p", ""] },
         { "MODEL is empty", "wd-run --help", [""] },
         { "context of 5000 tokens", "Ask for less", [Model, "-p", "x", "-c", "5000"] },
+        { "on the cuda backend only", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--cpu-moe", "1"] },
         { "'more'", "wd-run --help", [Model, "more"] },
         { "MODEL", "wd-run info --help", ["info"] },
         { "MODEL", "wd-run tokenize --help", ["tokenize"] },
@@ -95,7 +98,7 @@ public class UsageTests
         foreach (var word in new[]
         {
             "-p, --prompt", "--raw", "--system", "-n, --max-tokens", "-c, --context", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
-            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "-t, --threads", "info", "tokenize", "detokenize", "logits",
+            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "-t, --threads", "info", "tokenize", "detokenize", "logits",
         })
         {
             Assert.Contains(word, help, StringComparison.Ordinal);
@@ -115,6 +118,18 @@ public class UsageTests
         Assert.Contains(first, help, StringComparison.Ordinal);
         Assert.Contains(second, help, StringComparison.Ordinal);
         Assert.DoesNotContain("comes with the program", help, StringComparison.Ordinal); // the root's MODEL
+    }
+
+    [Fact]
+    public void WithoutAGpuAutoSaysThatItTakesTheCpuAndCudaFails()
+    {
+        var auto = WdRun.Run(WdRun.Model, "-p", "hi", "-n", "1", "--temp", "0");
+        Assert.Equal("", auto.Errors);
+        Assert.StartsWith("note:  on the cpu: ", auto.Chosen, StringComparison.Ordinal);
+        var cpu = WdRun.Run(WdRun.Model, "-p", "hi", "-n", "1", "--temp", "0", "--backend", "cpu").Succeeds();
+        Assert.Null(cpu.Chosen);
+        Assert.Equal(cpu.Bytes, auto.Bytes);
+        WdRun.Run(WdRun.Model, "-p", "hi", "--backend", "cuda").Fails(1, "driver", "--backend cpu");
     }
 
     [Fact]

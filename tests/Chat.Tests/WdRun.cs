@@ -9,8 +9,9 @@ namespace WarpDecode.Chat.Tests;
 /// <summary>What a run of the program left behind.</summary>
 /// <param name="Code">Exit code.</param>
 /// <param name="Bytes">Standard output.</param>
-/// <param name="Errors">Standard error.</param>
-internal sealed record Outcome(int Code, byte[] Bytes, string Errors)
+/// <param name="Errors">Standard error, without the line below.</param>
+/// <param name="Chosen">The line that says why auto took the cpu.</param>
+internal sealed record Outcome(int Code, byte[] Bytes, string Errors, string? Chosen)
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
@@ -84,6 +85,7 @@ internal sealed class Running : IDisposable
     private readonly MemoryStream output = new();
     private readonly StringBuilder errors = new();
     private readonly Task reading;
+    private string? chosen;
 
     public Running(string program, IEnumerable<string> arguments, params (string Name, string Value)[] variables)
     {
@@ -95,6 +97,7 @@ internal sealed class Running : IDisposable
             RedirectStandardError = true,
             StandardErrorEncoding = Encoding.UTF8,
         };
+        start.Environment["CUDA_VISIBLE_DEVICES"] = ""; // the same tests on every machine
         foreach (var (name, value) in variables) start.Environment[name] = value;
         process = Process.Start(start)!;
         reading = Task.WhenAll(Task.Run(ReadOutput), Task.Run(ReadErrors));
@@ -168,7 +171,7 @@ internal sealed class Running : IDisposable
             process.Kill(entireProcessTree: true);
             Assert.Fail($"the program did not end within {deadline.TotalSeconds} s; stderr so far: {errors}");
         }
-        return new Outcome(process.ExitCode, output.ToArray(), errors.ToString());
+        return new Outcome(process.ExitCode, output.ToArray(), errors.ToString(), chosen);
     }
 
     public void Dispose()
@@ -191,7 +194,11 @@ internal sealed class Running : IDisposable
     {
         while (process.StandardError.ReadLine() is { } line)
         {
-            lock (errors) errors.Append(line).Append('\n');
+            lock (errors)
+            {
+                if (line.StartsWith("note:  on the cpu: ", StringComparison.Ordinal)) chosen = line;
+                else errors.Append(line).Append('\n');
+            }
         }
     }
 }

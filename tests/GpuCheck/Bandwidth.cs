@@ -35,7 +35,7 @@ internal static class Bandwidth
         _ = Read(report, device);
         var buffer = device.Allocate(2L << 30, "bandwidth");
 
-        // From a file in memory, as weights are loaded.
+        // From a file in memory, as weights are loaded; the first time with the pages of the map and the buffers still to be made.
         const long mapped = 2L << 30;
         var path = Directory.Exists("/dev/shm") ? "/dev/shm/wd-gpu-check" : Path.GetTempFileName();
         try

@@ -4,6 +4,7 @@ using System.Text.Json;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
+using WarpDecode.Runtime.Sampling;
 
 namespace WarpDecode.GpuCheck;
 
@@ -79,8 +80,25 @@ internal static class GoldenCheck
             report.Check($"{name}: within 2e-3 of the dequantized weights", worst <= Bound && gpu.Length == dequantized.Length, $"{Number(worst)}; from cpu {Number(apart)}");
         }
 
+        Divided(report, open, bf16, Ids(golden.GetProperty("prompts")[1], "ids"));
         Batches(report, Gpu, bf16, Ids(golden.GetProperty("prompts")[1], "ids"));
         Batches(report, Gpu, quantized[0], Ids(golden.GetProperty("prompts")[1], "ids"));
+    }
+
+    /// <summary>Auto takes the device; layers and experts on the cpu give the same logits.</summary>
+    private static void Divided(Report report, Func<GpuDevice> open, string path, int[] ids)
+    {
+        var options = new EngineOptions { ContextLength = 512 };
+        var engine = Engine.Open(path, options, open);
+        report.Check("auto takes the device", engine.Backend.StartsWith("cuda (", StringComparison.Ordinal), engine.Backend);
+        var whole = Logits(engine, ids);
+        foreach (var (layers, moe) in ((int, int)[])[(0, 0), (1, 0), (1, 1), (2, 1), (2, 2)])
+        {
+            engine = Engine.Open(path, options with { GpuLayers = layers, CpuMoe = moe }, open);
+            var what = engine.Notes[^1];
+            var apart = Logits(engine, ids).Zip(whole, (a, b) => Distance(a, b)).Max();
+            report.Check($"{what}: within 1e-4 of the device alone", apart <= 1e-4, Number(apart));
+        }
     }
 
     /// <summary>The same conversation alone and among 31 others; then what a steady step allocates.</summary>
@@ -112,15 +130,45 @@ internal static class GoldenCheck
             engine.Decode(sessions, tokens);
         }
         report.Check($"{name}: the same bits alone and in a batch of {batch}", equal, $"{steps} steps");
+        // Steady steps with sampling: greedy, from the best few, and from all logits.
+        var samplers = Enumerable.Range(0, batch)
+            .Select(s => new Sampler(new SamplerOptions { Seed = 5, Temperature = s % 3 == 0 ? 0 : 0.8, TopK = s % 3 == 1 ? 40 : 0 }, engine.Vocabulary)).ToArray();
         var least = long.MaxValue;
         for (var window = 0; window < 5; window++)
         {
             var before = GC.GetTotalAllocatedBytes(precise: true);
-            for (var i = 0; i < 8; i++) engine.Decode(sessions, tokens);
+            for (var i = 0; i < 8; i++)
+            {
+                for (var s = 0; s < batch; s++) tokens[s] = samplers[s].Sample(sessions[s]);
+                engine.Decode(sessions, tokens);
+            }
             least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
         }
         report.Check($"{name}: no managed bytes in a steady step", least == 0, $"{least} bytes in 8 steps");
+        SampledOnTheDevice(report, engine, name, sessions);
         foreach (var session in sessions) session.Dispose();
+    }
+
+    /// <summary>Tokens chosen from the best few, which the device finds, and from all logits on the host.</summary>
+    private static void SampledOnTheDevice(Report report, Engine engine, string name, Session[] sessions)
+    {
+        var d = new SamplerOptions { Seed = 9 };
+        SamplerOptions[] all = [d with { Temperature = 0 }, d, d with { TopK = 100, TopP = 1, MinP = 0 }, d with { TopK = 20, RepeatPenalty = 1.3, Temperature = 2 }];
+        var (device, host) = (sessions.Select((_, i) => new Sampler(all[i % all.Length], engine.Vocabulary)).ToArray(), sessions.Select((_, i) => new Sampler(all[i % all.Length], engine.Vocabulary)).ToArray());
+        var tokens = new int[sessions.Length];
+        var equal = true;
+        for (var i = 0; i < 16; i++)
+        {
+            for (var s = 0; s < sessions.Length; s++) device[s].Accept(tokens[s] = device[s].Sample(sessions[s]));
+            for (var s = 0; s < sessions.Length; s++)
+            {
+                var token = host[s].Sample(sessions[s].Logits);
+                host[s].Accept(token);
+                equal &= token == tokens[s];
+            }
+            engine.Decode(sessions, tokens);
+        }
+        report.Check($"{name}: the same tokens from the best few and from all logits", equal, $"16 steps of {sessions.Length}");
     }
 
     internal static int[] Continue(Session session, int count)

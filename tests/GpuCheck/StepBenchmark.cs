@@ -5,6 +5,7 @@ using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Models;
+using WarpDecode.Runtime.Sampling;
 
 namespace WarpDecode.GpuCheck;
 
@@ -50,8 +51,8 @@ internal static class StepBenchmark
         var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim));
         device.Synchronize();
         report.Line(Report.Text($"\n### Qwen3-30B-A3B, {name}: {file.Tensors.Sum(t => t.Bytes) / 1e9:F1} GB of weights, cache for {pages * (long)PageTokens} tokens, made in {watch.Elapsed.TotalSeconds:F1} s\n"));
-        report.Header("context", "B", "ms a step", "of it waiting for logits", "tokens/s", "experts of the last layer");
-        var logits = 0f;
+        report.Header("context", "B", "ms a step", "ms if the host chooses", "tokens/s", "experts of the last layer");
+        var (logits, row, sampler) = (0f, new float[config.Vocabulary], new Sampler(new SamplerOptions { Temperature = 0 }, config.Vocabulary));
         foreach (var depth in (int[])[128, 4096, 16_384])
         {
             foreach (var batch in Batches)
@@ -66,10 +67,11 @@ internal static class StepBenchmark
                 var step = new Step(batch, batch, perSequence);
                 Span<int> list = new int[perSequence];
                 var random = new Random(6);
-                var steps = 0;
-                double forward = 0, whole = 0;
-                const int warm = 4, timed = 12;
-                for (var i = 0; i < warm + timed; i++)
+                int[] selected = [.. Enumerable.Range(0, batch)];
+                var best = new TopLogit[batch];
+                double greedy = 0, whole = 0;
+                const int warm = 4, timed = 12, byHost = 3; // of the last, one more first
+                for (var i = 0; i < warm + timed + 1 + byHost; i++)
                 {
                     step.Clear();
                     for (var b = 0; b < batch; b++)
@@ -78,23 +80,30 @@ internal static class StepBenchmark
                         step.AddSequence(list);
                         step.AddToken(random.Next(config.Vocabulary), depth + i);
                     }
+                    step.SelectLogits(selected);
                     var begun = Stopwatch.GetTimestamp();
-                    if (backend.Begin(step)) model.Forward(backend, step, work, cache);
+                    if (backend.Begin(step))
+                    {
+                        model.Forward(backend, step, work, cache);
+                        model.Head(backend, step, work);
+                    }
                     backend.End(step);
-                    step.SelectLogits([.. Enumerable.Range(0, batch)]);
-                    model.Head(backend, step, work);
-                    device.Synchronize();
-                    var computed = Stopwatch.GetTimestamp();
-                    logits += backend.Read(work.Logits, 0, config.Vocabulary)[0];
-                    var read = Stopwatch.GetTimestamp();
-                    if (i < warm) continue;
-                    steps++;
-                    forward += Stopwatch.GetElapsedTime(begun, computed).TotalMilliseconds;
-                    whole += Stopwatch.GetElapsedTime(begun, read).TotalMilliseconds;
+                    if (i < warm + timed) backend.TopLogits(work.Logits, batch, config.Vocabulary, 1, best);
+                    else
+                    {
+                        for (var b = 0; b < batch; b++)
+                        {
+                            backend.Read(work.Logits, (long)b * config.Vocabulary, config.Vocabulary).CopyTo(row);
+                            logits += sampler.Sample(row);
+                        }
+                    }
+                    var milliseconds = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+                    if (i > warm + timed) whole += milliseconds / byHost;
+                    else if (i >= warm && i < warm + timed) greedy += milliseconds / timed;
                 }
                 var experts = Enumerable.Range(0, batch).SelectMany(t => Enumerable.Range(0, config.TopK).Select(k => work.Routing.Expert(t, k))).Distinct().Count();
-                report.Table($"{depth}", $"{batch}", Report.Text($"{whole / steps:F3}"), Report.Text($"{(whole - forward) / steps:F3}"), Report.Text($"{1000 * batch * steps / whole:F0}"), $"{experts}");
-                report.Value($"step {name} context {depth} B={batch} ms", whole / steps);
+                report.Table($"{depth}", $"{batch}", Report.Text($"{greedy:F3}"), Report.Text($"{whole:F3}"), Report.Text($"{1000 * batch / greedy:F0}"), $"{experts}");
+                report.Value($"step {name} context {depth} B={batch} ms", greedy);
             }
         }
         report.Check($"{name}: logits are finite", float.IsFinite(logits), "the first of each step");
@@ -156,6 +165,17 @@ internal static class StepBenchmark
             Time("MoeGateUp", i => backend.MoeGateUp(step, work.H, gate[i], up[i], work.Routing, work.Mid), launches);
             Time("MoeDown", i => backend.MoeDown(step, work.Mid, down[i], work.Routing, work.X), launches);
             Time("Head (once a step)", _ => backend.Head(step, work.X, norm, config.Epsilon, output, work.Logits), 2);
+            foreach (var count in (int[])[1, 40])
+            {
+                var best = new TopLogit[batch * count];
+                var watch = new Stopwatch();
+                for (var i = 0; i < 24; i++)
+                {
+                    if (i == 4) watch.Start();
+                    backend.TopLogits(work.Logits, batch, config.Vocabulary, count, best);
+                }
+                report.Table($"the best {count} of the logits, with the way to the host", Report.Text($"{watch.Elapsed.TotalMicroseconds / 20:F2}"));
+            }
         }
     }
 

@@ -18,14 +18,15 @@ internal static class InfoCommand
         {
             using var file = ModelFile.Open(parsed.GetValue(model)!);
             var summary = ModelSummary.Of(file);
-            if (parsed.GetValue(json)) PrintJson(summary, parsed.GetValue(tensors));
-            else Print(summary, parsed.GetValue(tensors));
+            var backends = summary.Problem is null ? BackendPlan.Of(file) : [];
+            if (parsed.GetValue(json)) PrintJson(summary, backends, parsed.GetValue(tensors));
+            else Print(summary, backends, parsed.GetValue(tensors));
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static void Print(ModelSummary s, bool tensors)
+    private static void Print(ModelSummary s, IReadOnlyList<BackendPlan> backends, bool tensors)
     {
         Line("file", $"{s.Path} ({s.Format}, {Bytes(s.FileBytes)})");
         Line("name", s.Name ?? "none");
@@ -41,13 +42,20 @@ internal static class InfoCommand
             Line("weights", $"{type.Type}: {type.Tensors} tensors, {Bytes(type.Bytes)}{(type.Computable ? "" : " (cannot be computed with yet)")}");
         Line("tokenizer", s.Tokenizer);
         Line("template", s.Template);
-        Line("runs on", s.Problem is null ? $"cpu ({Environment.ProcessorCount} threads), reference; all weights stay in the memory map" : "nothing yet: " + s.Problem);
+        if (s.Problem is not null) Line("runs on", "nothing yet: " + s.Problem);
+        var label = "runs on"; // the first that is usable is what auto takes
+        foreach (var plan in backends.Where(b => b.IsUsable))
+        {
+            Line(label, $"{plan.Backend} ({plan.Text})");
+            label = "";
+        }
+        foreach (var plan in backends.Where(b => !b.IsUsable)) Line("not on", $"{plan.Backend}: {plan.Text}");
         if (!tensors) return;
         Console.Out.WriteLine();
         foreach (var t in s.Tensors) Console.Out.WriteLine($"{t}  at {t.Offset}, {t.Bytes} bytes");
     }
 
-    private static void PrintJson(ModelSummary s, bool tensors)
+    private static void PrintJson(ModelSummary s, IReadOnlyList<BackendPlan> backends, bool tensors)
     {
         using var stdout = Console.OpenStandardOutput();
         using (var w = new Utf8JsonWriter(stdout, new JsonWriterOptions { Indented = true }))
@@ -86,12 +94,11 @@ internal static class InfoCommand
             w.WriteString("tokenizer", s.Tokenizer);
             w.WriteString("template", s.Template);
             w.WriteStartArray("backends");
-            if (s.Problem is null)
-            {
-                w.WriteStringValue("cpu");
-                w.WriteStringValue("reference");
-            }
+            foreach (var plan in backends.Where(b => b.IsUsable)) w.WriteStringValue(plan.Backend);
             w.WriteEndArray();
+            w.WriteStartObject("backend_plans");
+            foreach (var plan in backends) w.WriteString(plan.Backend, plan.Text);
+            w.WriteEndObject();
             w.WriteString("problem", s.Problem);
             if (tensors)
             {

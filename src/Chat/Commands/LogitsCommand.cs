@@ -22,7 +22,7 @@ internal static class LogitsCommand
         engine.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
-            using var opened = engine.Open(parsed.GetValue(model)!, parsed);
+            using var opened = engine.Open(parsed.GetValue(model)!, parsed, cancellation);
             var ids = Ids.Parse(parsed.GetValue(tokens)!, opened.Vocabulary);
             if (ids.Length == 0) throw new UsageException("there are no token ids", "Give ids like --tokens 1,2,3.");
             using var session = opened.CreateSession();

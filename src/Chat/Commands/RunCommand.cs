@@ -31,8 +31,7 @@ internal static class RunCommand
                 throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
-            using var opened = engine.Open(path, parsed);
-            foreach (var note in opened.Notes) Note(note);
+            using var opened = engine.Open(path, parsed, cancellation);
             var isVerbose = parsed.GetValue(verbose);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));

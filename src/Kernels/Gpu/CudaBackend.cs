@@ -23,8 +23,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     private readonly GpuDevice device;
     private readonly WeightFiller? filler;
+    private readonly bool records;
     private readonly Dictionary<WeightType, FormatKernels> formats = [];
-    private readonly Dictionary<(int Tokens, int Splits), Graph?> graphs = [];
+    private readonly Dictionary<(int Tokens, int Splits, bool Head), Recording?> graphs = [];
     private readonly Kernel<AnglesArgs> angles;
     private readonly Kernel<RopeArgs> rope;
     private readonly Kernel<AttentionArgs> partialAttention;
@@ -35,19 +36,14 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private bool recording;
     private bool disposed;
 
-    // Logits of the last head, mirrored in pinned memory at the first reading.
-    private byte* mirror;
-    private long mirrorBytes;
-    private Tensor? headed;
-    private long headedLength;
-    private bool mirrored;
-
     /// <param name="device">Where to compute; disposed with the backend.</param>
     /// <param name="filler">For measurements: makes the weights on the device instead of copying them from the file.</param>
-    public CudaBackend(GpuDevice device, WeightFiller? filler = null)
+    /// <param name="records">Whether steps are recorded: not where the host computes a part of them.</param>
+    public CudaBackend(GpuDevice device, WeightFiller? filler = null, bool records = true)
     {
         this.device = device;
         this.filler = filler;
+        this.records = records && device.HasGraphs;
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
         rope = device.Compile<RopeArgs>(Rope.Run);
@@ -59,7 +55,15 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     public string Description => device.Description;
 
+    // Rows of weights are read once for all tokens of a step, so that a large one pays; its activations take tens of megabytes.
+    public int PrefillTokens => 512;
+
     public long? FreeBytes => device.FreeBytes is long.MaxValue ? null : Math.Max(0, device.FreeBytes - StagingBytes - AttentionBytes - (256L << 20));
+
+    public long BytesOf(TensorView view) =>
+        view.Shape.Count < 2 ? view.Count * sizeof(float)
+        : !Dispatch.Supports(view.Type) ? view.Bytes // refused when it is loaded
+        : Kernels(view.Type).RowBytes(checked((int)view.Shape[^1])) * (view.Count / view.Shape[^1]);
 
     /// <summary>Steps that were queued as one recorded graph, so far.</summary>
     public long ReplayedSteps { get; private set; }
@@ -127,25 +131,26 @@ internal sealed unsafe partial class CudaBackend : IBackend
         if (recording) StopRecording().Dispose(); // the step before failed halfway
         if (inputs is null || !inputs.Fits(step))
         {
+            device.EndUploads();
             DropGraphs();
             inputs?.Dispose();
             inputs = new StepInputs(device, step);
         }
         inputs.Send(step);
-        if (!device.HasGraphs || step.Count > RecordedTokens || step.SequenceCount != step.Count) return true;
-        var shape = (step.Count, Splits(step));
-        if (!graphs.TryGetValue(shape, out var graph))
+        if (!IsRecorded(step)) return true;
+        var shape = Shape(step);
+        if (!graphs.TryGetValue(shape, out var recorded))
         {
             graphs.Add(shape, null); // the first step of a shape compiles kernels and allocates; the second is recorded
             return true;
         }
-        if (graph is null)
+        if (recorded is null)
         {
             device.BeginCapture();
             recording = true;
             return true;
         }
-        graph.Launch();
+        Replay(recorded);
         ReplayedSteps++;
         return false;
     }
@@ -153,25 +158,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public void End(Step step)
     {
         if (!recording) return;
-        var graph = StopRecording();
-        graphs[(step.Count, Splits(step))] = graph;
-        graph.Launch();
-    }
-
-    public ReadOnlySpan<float> Read(Tensor tensor, long start, int length)
-    {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + length, tensor.Length);
-        device.Enter();
-        if (tensor == headed && start + length <= headedLength)
-        {
-            // All rows of logits at once: the next calls are for the other rows.
-            if (!mirrored) Mirror(tensor, 0, headedLength);
-            mirrored = true;
-            return new ReadOnlySpan<float>((float*)mirror + start, length);
-        }
-        mirrored = false;
-        Mirror(tensor, start, length);
-        return new ReadOnlySpan<float>(mirror, length);
+        var recorded = new Recording(StopRecording(), step.LogitCount == 0 ? null : headed, headedLength);
+        graphs[Shape(step)] = recorded;
+        Replay(recorded);
     }
 
     public void Dispose()
@@ -182,6 +171,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         DropGraphs();
         inputs?.Dispose();
         device.FreePinned(mirror);
+        device.FreePinned(topBest);
         device.Dispose();
     }
 
@@ -226,23 +216,35 @@ internal sealed unsafe partial class CudaBackend : IBackend
         return device.EndCapture();
     }
 
+    /// <summary>One token of each sequence, and the head of all of them in order or of none.</summary>
+    private bool IsRecorded(Step step)
+    {
+        if (!records || step.Count > RecordedTokens || step.SequenceCount != step.Count) return false;
+        if (step.LogitCount == 0) return true;
+        if (step.LogitCount != step.Count) return false;
+        for (var i = 0; i < step.Count; i++)
+        {
+            if (step.LogitRows[i] != i) return false;
+        }
+        return true;
+    }
+
+    private static (int Tokens, int Splits, bool Head) Shape(Step step) => (step.Count, Splits(step), step.LogitCount > 0);
+
+    private void Replay(Recording recorded)
+    {
+        recorded.Graph.Launch();
+        if (recorded.Headed is { } logits) (headed, headedLength, mirrored) = (logits, recorded.HeadedLength, false);
+    }
+
     private void DropGraphs()
     {
         if (graphs.Count == 0) return;
         device.Synchronize();
-        foreach (var graph in graphs.Values) graph?.Dispose();
+        foreach (var recorded in graphs.Values) recorded?.Graph.Dispose();
         graphs.Clear();
     }
 
-    private void Mirror(Tensor tensor, long start, long length)
-    {
-        var bytes = length * sizeof(float);
-        if (bytes > mirrorBytes)
-        {
-            device.FreePinned(mirror);
-            mirror = device.AllocatePinned(bytes);
-            mirrorBytes = bytes;
-        }
-        device.Download(mirror, DeviceTensor.Of(tensor) + (start * sizeof(float)), bytes);
-    }
+    /// <summary>A recorded step, and which logits it leaves.</summary>
+    private sealed record Recording(Graph Graph, Tensor? Headed, long HeadedLength);
 }

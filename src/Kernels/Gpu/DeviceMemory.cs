@@ -52,6 +52,14 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
         device.Download(&weight, Weights + ((((long)t * TopK) + k) * sizeof(float)), sizeof(float));
         return weight;
     }
+
+    public override void CopyTo(HostRouting to, int tokens)
+    {
+        var pairs = tokens * TopK;
+        device.Download(to.Ids, Ids, pairs * (long)sizeof(int));
+        device.Download(to.Weights, Weights, pairs * (long)sizeof(float));
+        to.GroupByExpert(tokens);
+    }
 }
 
 /// <summary>A paged cache in device memory: for each layer the keys of all pages, then the values (layouts: <see cref="Pages"/>).</summary>

@@ -13,6 +13,12 @@ internal sealed class RepeatPenalty(int lastN, double penalty)
     /// <summary>Whether it changes anything.</summary>
     public bool IsActive => lastN > 0 && penalty != 1.0;
 
+    /// <summary>
+    /// How many more of the best tokens must be known for the k best after the penalty, or null if all: a penalty above 1 only makes worse,
+    /// so those that were before one of the k and are not now are among the recent tokens.
+    /// </summary>
+    public int? More => penalty > 1 ? count : null;
+
     /// <summary>Takes a token into the recent ones.</summary>
     public void Accept(int token)
     {
@@ -28,11 +34,18 @@ internal sealed class RepeatPenalty(int lastN, double penalty)
     /// <summary>Changes <paramref name="to"/>, a copy of <paramref name="logits"/>.</summary>
     public void Apply(ReadOnlySpan<float> logits, Span<float> to)
     {
-        foreach (var token in recent.AsSpan(0, count))
+        // From the untouched logit, so that a token met twice is penalised once.
+        foreach (var token in recent.AsSpan(0, count)) to[token] = Penalised(logits[token]);
+    }
+
+    /// <summary>Changes the candidates' logits.</summary>
+    public void Apply(Candidates candidates)
+    {
+        for (var i = 0; i < candidates.Count; i++)
         {
-            // From the untouched logit, so that a token met twice is penalised once.
-            var logit = logits[token];
-            to[token] = (float)(logit > 0 ? logit / penalty : logit * penalty);
+            if (recent.AsSpan(0, count).Contains(candidates.Ids[i])) candidates.Logits[i] = Penalised(candidates.Logits[i]);
         }
     }
+
+    private float Penalised(float logit) => (float)(logit > 0 ? logit / penalty : logit * penalty);
 }

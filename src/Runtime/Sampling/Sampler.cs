@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using WarpDecode.Kernels;
 
 namespace WarpDecode.Runtime.Sampling;
 
@@ -9,9 +10,13 @@ namespace WarpDecode.Runtime.Sampling;
 /// </summary>
 public sealed class Sampler
 {
+    // More tokens than that are read as all of them.
+    private const int MostTop = 128;
+
     private readonly SamplerOptions options;
     private readonly RepeatPenalty penalty;
-    private readonly Candidates? candidates;
+    private readonly Candidates candidates;
+    private readonly TopLogit[] top = new TopLogit[MostTop];
     private readonly float[] penalised;
     private readonly int vocabulary;
     private Xoshiro256 random;
@@ -27,7 +32,7 @@ public sealed class Sampler
         vocabulary = vocabularySize;
         penalty = new RepeatPenalty(options.RepeatLastN, options.RepeatPenalty);
         penalised = penalty.IsActive ? new float[vocabularySize] : [];
-        candidates = options.Temperature > 0 ? new Candidates(vocabularySize) : null;
+        candidates = new Candidates(options.Temperature > 0 ? vocabularySize : MostTop);
         // A random seed of 32 bits is enough to tell runs apart, and short enough to be typed in again.
         Seed = options.Seed ?? (uint)Random.Shared.NextInt64(1L << 32);
         random = new Xoshiro256(Seed);
@@ -50,8 +55,40 @@ public sealed class Sampler
             penalty.Apply(logits, penalised);
             logits = penalised;
         }
-        if (candidates is null) return Greedy.Apply(logits);
+        if (options.Temperature == 0) return Greedy.Apply(logits);
         TopK.Apply(logits, options.TopK, candidates);
+        return FromBest();
+    }
+
+    /// <summary>
+    /// The next token of a session: that which <see cref="Sample(ReadOnlySpan{float})"/> chooses by its logits. Where the options look at
+    /// the best few tokens only, no others are read from where the model runs.
+    /// </summary>
+    /// <inheritdoc cref="Sample(ReadOnlySpan{float})"/>
+    public int Sample(Session session)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        if (session.Vocabulary != vocabulary)
+            throw new ArgumentException($"the session has logits of {session.Vocabulary} tokens, the sampler is for {vocabulary}", nameof(session));
+        var k = options.Temperature == 0 ? 1 : options.TopK;
+        var known = penalty.IsActive ? k + penalty.More : k;
+        if (k == 0 || known is not { } count || count > MostTop || count >= vocabulary) return Sample(session.Logits);
+        var best = top.AsSpan(0, count);
+        // What is not usable is looked at as a whole, for the message.
+        if (!session.TryTop(best) || !float.IsFinite(best[0].Logit)) return Sample(session.Logits);
+        if (options.Temperature == 0 && !penalty.IsActive) return best[0].Id;
+        for (var i = 0; i < count; i++) (candidates.Ids[i], candidates.Logits[i]) = (best[i].Id, best[i].Logit);
+        candidates.Count = count;
+        if (penalty.IsActive)
+        {
+            penalty.Apply(candidates);
+            TopK.Apply(k, candidates);
+        }
+        return options.Temperature == 0 ? candidates.Ids[0] : FromBest();
+    }
+
+    private int FromBest()
+    {
         TopP.Apply(options.TopP, candidates);
         MinP.Apply(options.MinP, candidates);
         var total = Temperature.Apply(options.Temperature, candidates);

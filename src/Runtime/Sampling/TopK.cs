@@ -1,9 +1,11 @@
 namespace WarpDecode.Runtime.Sampling;
 
-/// <summary>Keeps the k best tokens. One pass over the logits with the k best so far in a heap, the worst of them on top.</summary>
+/// <summary>
+/// Keeps the k best tokens, best first. One pass over the logits with the k best so far in a heap, the worst of them on top.
+/// </summary>
 internal static class TopK
 {
-    /// <summary>Fills the candidates from all logits; <paramref name="k"/> 0 takes every token.</summary>
+    /// <summary>Fills the candidates from all logits; <paramref name="k"/> 0, or more than there are tokens, takes every token, by id.</summary>
     public static void Apply(ReadOnlySpan<float> logits, int k, Candidates candidates)
     {
         var keep = k == 0 ? logits.Length : Math.Min(k, logits.Length);
@@ -27,6 +29,25 @@ internal static class TopK
             kept[0] = logits[id];
             candidates.SiftWorst(0, keep);
             worst = kept[0];
+        }
+        Order(candidates, keep);
+    }
+
+    /// <summary>Sorts the candidates and keeps the k best, best first.</summary>
+    public static void Apply(int k, Candidates candidates)
+    {
+        for (var at = (candidates.Count / 2) - 1; at >= 0; at--) candidates.SiftWorst(at, candidates.Count);
+        Order(candidates, candidates.Count);
+        candidates.Count = Math.Min(k, candidates.Count);
+    }
+
+    /// <summary>From a heap to best first: sums over the candidates are then the same wherever the k best were chosen.</summary>
+    private static void Order(Candidates candidates, int size)
+    {
+        for (var last = size - 1; last > 0; last--)
+        {
+            candidates.Swap(0, last);
+            candidates.SiftWorst(0, last);
         }
     }
 }

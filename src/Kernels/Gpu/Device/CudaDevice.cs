@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace WarpDecode.Kernels.Gpu.Device;
@@ -6,8 +7,8 @@ namespace WarpDecode.Kernels.Gpu.Device;
 /// <summary>An NVIDIA GPU through its driver, from compute capability 7.5: our own launches, copies and graphs on one stream.</summary>
 internal sealed unsafe class CudaDevice : GpuDevice
 {
-    private const int RegisteredPiece = 64 << 20;
-    private const int StagedPiece = 32 << 20;
+    private const long SmallUpload = 4 << 20; // not worth threads
+    private const long RegisteredPiece = 256 << 20; // small pieces are registered slower
     private const int PageBytes = 4096;
 
     [ThreadStatic]
@@ -25,7 +26,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
     private readonly (int Major, int Minor) capability;
     private readonly int driverVersion;
     private Ptx? ptx;
-    private bool mapsCanBeRegistered = true;
+    private Uploader? uploader;
     private bool disposed;
 
     private CudaDevice(int ordinal, string? cacheFolder)
@@ -59,6 +60,9 @@ internal sealed unsafe class CudaDevice : GpuDevice
     }
 
     public int Multiprocessors { get; }
+
+    /// <summary>Threads that copy weights; few of them leave it to the driver.</summary>
+    public int UploadThreads { get; init; } = Environment.ProcessorCount;
 
     public override long FreeBytes => Memory().Free;
 
@@ -134,21 +138,22 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
     public override void UploadMapped(long to, byte* from, long bytes)
     {
-        // Whole pages inside the range are registered, so that neighbours in the file never register the same page; what is
-        // left at both ends is copied plainly.
-        var start = (byte*)(((nuint)from + PageBytes - 1) & ~(nuint)(PageBytes - 1));
-        var end = (byte*)((nuint)(from + bytes) & ~(nuint)(PageBytes - 1));
-        if (end - start < (1 << 20))
+        if (bytes < SmallUpload)
         {
             Upload(to, from, bytes);
             return;
         }
-        if (start != from) Upload(to, from, start - from);
-        if (end != from + bytes) Upload(to + (end - from), end, from + bytes - end);
-        var done = mapsCanBeRegistered ? CopyRegistered(to + (start - from), start, end - start) : 0;
-        if (done == end - start) return;
-        mapsCanBeRegistered = false;
-        CopyStaged(to + (start - from) + done, start + done, end - start - done);
+        if (uploader is null && UploadThreads >= Uploader.LeastThreads) uploader = new Uploader(this, stream, Math.Min(UploadThreads, Uploader.MostThreads));
+        if (uploader is not null) uploader.Copy(to, from, bytes);
+        else CopyRegistered(to, from, bytes);
+    }
+
+    public override void EndUploads()
+    {
+        if (uploader is null) return;
+        Synchronize();
+        uploader.Dispose();
+        uploader = null;
     }
 
     public override void UploadPinned(long to, byte* from, long bytes)
@@ -207,6 +212,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
         disposed = true;
         Enter();
         _ = Driver.cuStreamSynchronize(stream);
+        uploader?.Dispose();
         foreach (var address in allocations.Keys) _ = Driver.cuMemFree(address);
         allocations.Clear();
         foreach (var module in modules) _ = Driver.cuModuleUnload(module);
@@ -220,6 +226,11 @@ internal sealed unsafe class CudaDevice : GpuDevice
     internal void Check(int error, string attempted)
     {
         if (error != 0) throw Failure(error, attempted, null);
+    }
+
+    internal void Check(int error, [InterpolatedStringHandlerArgument(nameof(error))] ref AttemptText attempted)
+    {
+        if (error != 0) throw Failure(error, attempted.ToString(), null);
     }
 
     private GpuException Failure(int error, string attempted, string? advice)
@@ -241,65 +252,33 @@ internal sealed unsafe class CudaDevice : GpuDevice
         return value;
     }
 
-    /// <summary>Copies straight from registered pages, the next piece being registered while one is copied; returns the bytes done.</summary>
-    private long CopyRegistered(long to, byte* from, long bytes)
+    /// <summary>
+    /// Copies straight from the memory map, the next piece being registered while one is copied. Whole pages inside the range are registered,
+    /// so that neighbours in the file never register the same page; what is left at both ends is copied plainly, and so is
+    /// everything where the system cannot register a map.
+    /// </summary>
+    private void CopyRegistered(long to, byte* from, long bytes)
     {
+        var start = (byte*)(((nuint)from + PageBytes - 1) & ~(nuint)(PageBytes - 1));
+        var end = (byte*)((nuint)(from + bytes) & ~(nuint)(PageBytes - 1));
+        if (start != from) Upload(to, from, start - from);
         byte* pending = null;
-        for (var done = 0L; ; done += RegisteredPiece)
+        var at = start;
+        while (true)
         {
-            var size = (nuint)Math.Min(RegisteredPiece, bytes - done);
-            var last = done >= bytes;
-            var error = last ? 0 : Driver.cuMemHostRegister(from + done, size, Driver.HostRegisterReadOnly);
+            var size = Math.Min(RegisteredPiece, end - at);
+            var error = size == 0 ? 0 : Driver.cuMemHostRegister(at, (nuint)size, Driver.HostRegisterReadOnly);
             if (pending is not null)
             {
                 Synchronize();
                 Check(Driver.cuMemHostUnregister(pending), "unregistering a part of the memory map");
             }
-            if (last) return bytes;
-            if (error != 0) return done; // this system cannot: the rest goes through pinned buffers
-            pending = from + done;
-            Check(Driver.cuMemcpyHtoDAsync(to + done, pending, size, stream), $"copying {size} bytes of weights to the device");
+            if (size == 0 || error != 0) break;
+            pending = at;
+            Check(Driver.cuMemcpyHtoDAsync(to + (at - from), at, (nuint)size, stream), $"copying {size} bytes of weights to the device");
+            at += size;
         }
-    }
-
-    /// <summary>Copies through two pinned buffers, filled by several threads.</summary>
-    private void CopyStaged(long to, byte* from, long bytes)
-    {
-        var buffers = stackalloc byte*[2];
-        var events = stackalloc nint[2];
-        for (var i = 0; i < 2; i++)
-        {
-            buffers[i] = AllocatePinned(StagedPiece);
-            Check(Driver.cuEventCreate(out events[i], Driver.EventNoTiming), "creating an event");
-        }
-        try
-        {
-            for (long done = 0, turn = 0; done < bytes; done += StagedPiece, turn++)
-            {
-                var (buffer, free) = ((nint)buffers[turn & 1], events[turn & 1]);
-                Check(Driver.cuEventSynchronize(free), "waiting for a copy");
-                var size = Math.Min(StagedPiece, bytes - done);
-                var source = (nint)(from + done);
-                const int slice = 1 << 20;
-                Parallel.For(0, (int)((size + slice - 1) / slice), i =>
-                {
-                    var at = (long)i * slice;
-                    var length = Math.Min(slice, size - at);
-                    Buffer.MemoryCopy((byte*)source + at, (byte*)buffer + at, length, length);
-                });
-                Check(Driver.cuMemcpyHtoDAsync(to + done, (void*)buffer, (nuint)size, stream), $"copying {size} bytes of weights to the device");
-                Check(Driver.cuEventRecord(free, stream), "recording an event");
-            }
-            Synchronize();
-        }
-        finally
-        {
-            for (var i = 0; i < 2; i++)
-            {
-                _ = Driver.cuMemFreeHost(buffers[i]);
-                _ = Driver.cuEventDestroy(events[i]);
-            }
-        }
+        if (at != from + bytes) Upload(to + (at - from), at, from + bytes - at);
     }
 
     /// <summary>From PTX to machine code, by the driver's own compiler.</summary>
@@ -371,4 +350,23 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
         public override void Dispose() => _ = Driver.cuGraphExecDestroy(executable);
     }
+}
+
+/// <summary>What was attempted, put into words only if it failed: a steady step allocates nothing.</summary>
+[InterpolatedStringHandler]
+internal ref struct AttemptText
+{
+    private DefaultInterpolatedStringHandler text;
+
+    public AttemptText(int literalLength, int formattedCount, int error, out bool failed)
+    {
+        failed = error != 0;
+        text = failed ? new DefaultInterpolatedStringHandler(literalLength, formattedCount, CultureInfo.InvariantCulture) : default;
+    }
+
+    public void AppendLiteral(string value) => text.AppendLiteral(value);
+
+    public void AppendFormatted<T>(T value) => text.AppendFormatted(value);
+
+    public override string ToString() => text.ToStringAndClear();
 }

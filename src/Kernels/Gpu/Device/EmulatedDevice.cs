@@ -53,6 +53,10 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
 
     public override void UploadMapped(long to, byte* from, long bytes) => Upload(to, from, bytes);
 
+    public override void EndUploads()
+    {
+    }
+
     public override void UploadPinned(long to, byte* from, long bytes) => Upload(to, from, bytes);
 
     public override void WaitForUploads()

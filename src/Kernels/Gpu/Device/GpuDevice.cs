@@ -66,8 +66,11 @@ internal abstract unsafe class GpuDevice : IDisposable
     /// <summary>Copies from any host memory; the source may be changed when this returns.</summary>
     public abstract void Upload(long to, void* from, long bytes);
 
-    /// <summary>Copies a large stretch of a memory map; the map must stay until <see cref="Synchronize"/>.</summary>
+    /// <summary>Copies a large stretch of a memory map, which has been read when this returns.</summary>
     public abstract void UploadMapped(long to, byte* from, long bytes);
+
+    /// <summary>Gives back the buffers that large copies took.</summary>
+    public abstract void EndUploads();
 
     /// <summary>Queues a copy from pinned memory, which must not change before <see cref="WaitForUploads"/> or a synchronization.</summary>
     public abstract void UploadPinned(long to, byte* from, long bytes);

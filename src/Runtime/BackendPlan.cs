@@ -1,0 +1,47 @@
+using WarpDecode.Formats;
+using WarpDecode.Kernels;
+using WarpDecode.Kernels.Cpu;
+using WarpDecode.Kernels.Gpu;
+using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Runtime.Models;
+
+namespace WarpDecode.Runtime;
+
+/// <summary>Whether a model would run on a backend of this machine, found without loading it.</summary>
+/// <param name="Backend">Name of the backend.</param>
+/// <param name="IsUsable">Whether it would.</param>
+/// <param name="Text">What it would run on and with how much memory, or why it would not.</param>
+public sealed record BackendPlan(string Backend, bool IsUsable, string Text)
+{
+    /// <summary>The backends in the order in which auto prefers them.</summary>
+    /// <param name="file">A model that this runtime knows; see <see cref="ModelSummary.Problem"/>.</param>
+    public static IReadOnlyList<BackendPlan> Of(ModelFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        using var cpu = new CpuBackend();
+        using var reference = new Kernels.Reference.ReferenceBackend();
+        return [OnCuda(file), new BackendPlan(cpu.Name, true, $"{cpu.Description}; weights stay in the memory map"), new BackendPlan(reference.Name, true, reference.Description)];
+    }
+
+    private static BackendPlan OnCuda(ModelFile file)
+    {
+        const string name = "cuda";
+        string? advice = null;
+        try
+        {
+            var config = Architectures.Of(file).ReadConfig(file);
+            var options = new EngineOptions();
+            using IBackend backend = new CudaBackend(CudaDevice.Open());
+            if (backend.FreeBytes is not { } free) return new BackendPlan(name, true, backend.Description);
+            var plan = new MemoryPlan(file, config, backend, options, free);
+            var whole = Placement.Whole(config);
+            var context = (int)Math.Clamp(plan.Affordable(whole), Engine.PageTokens, config.ContextLength);
+            if (!plan.Fits(whole, context)) advice = plan.Advice(whole);
+            return new BackendPlan(name, true, $"{backend.Description}; {plan.Check(whole, context)}");
+        }
+        catch (Exception e) when (e is GpuException or NotSupportedException)
+        {
+            return new BackendPlan(name, false, advice is null ? e.Message : $"{e.Message}. {advice}");
+        }
+    }
+}
