@@ -1,4 +1,5 @@
 using System.CommandLine;
+using WarpDecode.Formats;
 using WarpDecode.Runtime;
 
 namespace WarpDecode.Chat;
@@ -55,9 +56,27 @@ internal sealed class EngineOptionsBinder
         DefaultValueFactory = _ => 0,
     }.TakesNumber(n => n >= 0, "0 or more");
 
+    private readonly Option<WeightType?> kvType = new("--kv-type")
+    {
+        Description = "Type of the cached keys and values. f16 halves their memory on a GPU, at an error of about 2^-12. Default: f32.",
+        HelpName = "f32|f16|bf16",
+        CustomParser = result =>
+        {
+            switch (result.Tokens[0].Value)
+            {
+                case "f32": return WeightType.F32;
+                case "f16": return WeightType.F16;
+                case "bf16": return WeightType.BF16;
+                default:
+                    result.AddError($"--kv-type takes f32, f16 or bf16, not '{result.Tokens[0].Value}'");
+                    return null;
+            }
+        },
+    };
+
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, threads }) command.Options.Add(option);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, threads, kvType }) command.Options.Add(option);
     }
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
@@ -69,6 +88,7 @@ internal sealed class EngineOptionsBinder
         {
             Backend = parsed.GetValue(backend),
             Threads = parsed.GetValue(threads),
+            KvType = parsed.GetValue(kvType),
             ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
             GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
             CpuMoe = parsed.GetValue(cpuMoe),

@@ -33,7 +33,11 @@ internal abstract unsafe class HostBackend
 
     public Routing AllocateRouting(int tokens, int topK, int experts) => Own(new HostRouting(tokens, topK, experts));
 
-    public KvCache AllocateKvCache(in KvShape shape) => Own(new HostKvCache(shape));
+    /// <inheritdoc cref="IBackend.KvTypes"/>
+    public IReadOnlyList<WeightType> KvTypes { get; } = [WeightType.F32];
+
+    public KvCache AllocateKvCache(in KvShape shape) =>
+        shape.Type == WeightType.F32 ? Own(new HostKvCache(shape)) : throw new NotSupportedException($"keys and values in {shape.Type}: the host's backends keep them in F32");
 
     public void CopyPage(KvCache cache, int from, int to) => ((HostKvCache)cache).CopyPage(from, to);
 

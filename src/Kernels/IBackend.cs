@@ -36,7 +36,7 @@ internal interface IBackend : IDisposable
     /// <summary>Allocates the routes of up to <paramref name="tokens"/> tokens.</summary>
     Routing AllocateRouting(int tokens, int topK, int experts);
 
-    /// <summary>Allocates a paged cache of keys and values.</summary>
+    /// <summary>Allocates a paged cache of keys and values, whose type is one of <see cref="KvTypes"/>.</summary>
     KvCache AllocateKvCache(in KvShape shape);
 
     /// <summary>Tokens of a prompt that it computes in one step unless told otherwise.</summary>
@@ -44,6 +44,9 @@ internal interface IBackend : IDisposable
 
     /// <summary>Bytes that a weight takes where it has memory of its own.</summary>
     long BytesOf(TensorView view) => view.Bytes;
+
+    /// <summary>What the elements of its caches can be, its own choice first.</summary>
+    IReadOnlyList<WeightType> KvTypes { get; }
 
     /// <summary>Bytes of memory of its own that are free and that it would use, or null where it computes in the host's.</summary>
     long? FreeBytes => null;
@@ -73,7 +76,8 @@ internal interface IBackend : IDisposable
 
     /// <summary>
     /// q, k = rope(rmsnorm(q)), rope(rmsnorm(k)) per head, in place; k and v go to the cache at the tokens' positions.
-    /// Without <paramref name="qNorm"/> and <paramref name="kNorm"/> there is no norm. // qkv [T, (heads + 2·kvHeads)·headDim]
+    /// Without <paramref name="qNorm"/> and <paramref name="kNorm"/> there is no norm. In a decode step a backend may leave qkv as it is and do
+    /// all of it within the <see cref="Attention"/> that follows.              // qkv [T, (heads + 2·kvHeads)·headDim]
     /// </summary>
     void RopeAndStore(
         Step step, Tensor qkv, Tensor? qNorm, Tensor? kNorm, float epsilon, Tensor angles, in AttentionShape shape, KvCache cache, int layer);
@@ -153,10 +157,10 @@ internal abstract class Routing(int tokens, int topK, int experts)
 }
 
 /// <summary>Sizes of a paged cache. A page holds keys and values of <see cref="PageTokens"/> positions of one sequence in every layer.</summary>
-internal readonly record struct KvShape(int Layers, int Pages, int PageTokens, int KvHeads, int HeadDim)
+internal readonly record struct KvShape(int Layers, int Pages, int PageTokens, int KvHeads, int HeadDim, WeightType Type = WeightType.F32)
 {
-    /// <summary>Bytes of one page over all layers, keys and values, FP32.</summary>
-    public long PageBytes => 2L * sizeof(float) * Layers * PageTokens * KvHeads * HeadDim;
+    /// <summary>Bytes of one page over all layers, keys and values.</summary>
+    public long PageBytes => 2L * Type.BlockBytes() * Layers * PageTokens * KvHeads * HeadDim;
 }
 
 /// <summary>A paged cache of keys and values on a backend.</summary>

@@ -16,6 +16,9 @@ internal sealed class SplitBackend(IBackend device, IBackend host, Func<TensorVi
 
     public string Description => $"{device.Description}; {host.Description}";
 
+    /// <summary>On the device; the host's layers keep their own.</summary>
+    public IReadOnlyList<WeightType> KvTypes => device.KvTypes;
+
     public long? FreeBytes => device.FreeBytes;
 
     public long BytesOf(TensorView view) => device.BytesOf(view);
@@ -35,7 +38,7 @@ internal sealed class SplitBackend(IBackend device, IBackend host, Func<TensorVi
     public KvCache AllocateKvCache(in KvShape shape) => new SplitKvCache(
         shape,
         deviceLayers == 0 ? null : device.AllocateKvCache(shape with { Layers = deviceLayers }),
-        deviceLayers == shape.Layers ? null : host.AllocateKvCache(shape with { Layers = shape.Layers - deviceLayers }));
+        deviceLayers == shape.Layers ? null : host.AllocateKvCache(shape with { Layers = shape.Layers - deviceLayers, Type = host.KvTypes[0] }));
 
     public bool Begin(Step step) => device.Begin(step) && host.Begin(step);
 

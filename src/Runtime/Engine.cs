@@ -26,6 +26,7 @@ public sealed class Engine : IDisposable
     private readonly ModelConfig config;
     private readonly IModel model;
     private readonly Workspace work;
+    private readonly WeightType kvType;
     private readonly PagePool pages;
     private readonly Step step;
     private readonly int[] rows;
@@ -46,6 +47,7 @@ public sealed class Engine : IDisposable
         this.config = config;
         try
         {
+            kvType = ChooseKvType(options);
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
@@ -402,7 +404,14 @@ public sealed class Engine : IDisposable
             throw new ContextFullException($"{tokens.Length} more tokens need {needed} pages of the cache, {pages.Free} are free: dispose a session or open the engine for more");
     }
 
-    private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim);
+    private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim, kvType);
+
+    private WeightType ChooseKvType(EngineOptions options)
+    {
+        if (options.KvType is not { } asked) return backend.KvTypes[0];
+        if (backend.KvTypes.Contains(asked)) return asked;
+        throw new ArgumentException($"keys and values in {asked} were asked for, but the {backend.Name} backend keeps them in {string.Join(" or ", backend.KvTypes)}");
+    }
 
     private int ChooseContext(EngineOptions options, MemoryPlan? plan, Placement placement, out string? note)
     {
@@ -417,7 +426,7 @@ public sealed class Engine : IDisposable
         // Of the host's memory, which others need too, half; of a device's all that the weights and activations leave.
         var hosted = plan is null ? config.Layers : config.Layers - placement.GpuLayers;
         var memory = hosted == 0 ? long.MaxValue
-            : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 / options.Sessions / (KvShape(1) with { Layers = hosted }).PageBytes * PageTokens;
+            : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 / options.Sessions / (KvShape(1) with { Layers = hosted, Type = WeightType.F32 }).PageBytes * PageTokens;
         var left = plan?.Affordable(placement) ?? long.MaxValue;
         var longest = Math.Min(memory, left);
         if (longest >= config.ContextLength) return config.ContextLength;

@@ -1,3 +1,5 @@
+using WarpDecode.Formats;
+
 namespace WarpDecode.Runtime;
 
 /// <summary>Where a model runs.</summary>
@@ -30,6 +32,9 @@ public sealed record EngineOptions
     /// then take more than half of the machine's memory, or than the GPU has left; <see cref="Engine.Notes"/> says so.
     /// </summary>
     public int? ContextLength { get; init; }
+
+    /// <summary>Type of the cached keys and values: F32, F16 or BF16; null for the backend's own choice.</summary>
+    public WeightType? KvType { get; init; }
 
     /// <summary>How many sessions of full length the cache has room for. Forks share the pages they have in common.</summary>
     public int Sessions { get; init; } = 1;

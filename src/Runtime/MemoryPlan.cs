@@ -68,5 +68,5 @@ internal sealed class MemoryPlan(ModelFile file, ModelConfig config, IBackend ba
 
     /// <summary>Whole pages of one session in the device's layers.</summary>
     private long CacheBytes(Placement placement, int context) =>
-        new KvShape(placement.GpuLayers, 1, Engine.PageTokens, config.KvHeads, config.HeadDim).PageBytes * ((context + Engine.PageTokens - 1) / Engine.PageTokens);
+        new KvShape(placement.GpuLayers, 1, Engine.PageTokens, config.KvHeads, config.HeadDim, options.KvType ?? backend.KvTypes[0]).PageBytes * ((context + Engine.PageTokens - 1) / Engine.PageTokens);
 }

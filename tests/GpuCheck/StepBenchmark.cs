@@ -46,9 +46,9 @@ internal static class StepBenchmark
         var config = architecture.ReadConfig(file);
         var model = architecture.Bind(config, new WeightBinder(file, backend));
         var work = new Workspace(backend, config, 128, Batches[^1]);
-        var perPage = new KvShape(config.Layers, 1, PageTokens, config.KvHeads, config.HeadDim).PageBytes;
+        var perPage = new KvShape(config.Layers, 1, PageTokens, config.KvHeads, config.HeadDim, backend.KvTypes[0]).PageBytes;
         var pages = (int)Math.Min((backend.FreeBytes!.Value - (8L << 30)) / perPage, 32L * 16_448 / PageTokens);
-        var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim));
+        var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim, backend.KvTypes[0]));
         device.Synchronize();
         report.Line(Report.Text($"\n### Qwen3-30B-A3B, {name}: {file.Tensors.Sum(t => t.Bytes) / 1e9:F1} GB of weights, cache for {pages * (long)PageTokens} tokens, made in {watch.Elapsed.TotalSeconds:F1} s\n"));
         report.Header("context", "B", "ms a step", "ms if the host chooses", "tokens/s", "experts of the last layer");
@@ -158,8 +158,11 @@ internal static class StepBenchmark
                 (three[0], three[1], three[2]) = (q[i], k[i], v[i]);
                 backend.NormProject(step, work.X, norm, config.Epsilon, three, work.Qkv);
             }, launches);
-            Time("RopeAndStore", i => backend.RopeAndStore(step, work.Qkv, headNorm, headNorm, config.Epsilon, work.Angles, shape, cache, i), launches);
-            Time("Attention", i => backend.Attention(step, work.Qkv, shape, cache, i, work.Attended), launches);
+            Time("RopeAndStore + Attention", i =>
+            {
+                backend.RopeAndStore(step, work.Qkv, headNorm, headNorm, config.Epsilon, work.Angles, shape, cache, i);
+                backend.Attention(step, work.Qkv, shape, cache, i, work.Attended);
+            }, launches);
             Time("ProjectAdd", i => backend.ProjectAdd(step, work.Attended, o[i], work.X), launches);
             Time("Route", i => backend.Route(step, work.X, norm, config.Epsilon, router[i], spec, work.H, work.Routing), launches);
             Time("MoeGateUp", i => backend.MoeGateUp(step, work.H, gate[i], up[i], work.Routing, work.Mid), launches);

@@ -1,230 +1,745 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
 using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels.Gpu.Formats;
 
 namespace WarpDecode.Kernels.Gpu;
 
-/// <summary>Parameters of both kernels of <see cref="Attention"/>.</summary>
+/// <summary>Parameters of <see cref="Attention"/>.</summary>
 internal struct AttentionArgs
 {
     public Pages Pages;
     public long Qkv;
 
-    /// <summary>Unnormalized outputs of the splits [T, heads, splits, headDim].</summary>
+    // Of the norms and rope, where they are done here.
+    public long QNorm;
+    public long KNorm;
+    public long Angles;
+
+    /// <summary>Unnormalized outputs of the blocks [T, kvHeads, units, splits, rows, headDim].</summary>
     public long Partials;
 
-    /// <summary>Largest score and sum of exponentials of the splits [T, heads, splits, 2].</summary>
+    /// <summary>Largest score and sum of exponentials of the blocks [T, kvHeads, units, splits, rows, 2].</summary>
     public long Statistics;
+
+    /// <summary>Blocks that have arrived [T, kvHeads, units]; 0 between launches.</summary>
+    public long Arrived;
     public long Y;
     public int Heads;
     public int KvHeads;
     public int HeadDim;
 
-    /// <summary>Splits that the buffers have room for, and that the grid covers.</summary>
+    /// <summary>Splits that the buffers have room for.</summary>
     public int Splits;
+
+    /// <summary>Splits of a block: 1, or <see cref="Attention.Chunk"/>.</summary>
+    public int SplitsPerBlock;
 
     /// <summary>The first token of this launch: long contexts of many tokens take several, since the buffers are bounded.</summary>
     public int FirstToken;
+
+    /// <summary>What scores are multiplied by, times log₂ e: exponentials are powers of two.</summary>
     public float Scale;
+    public float Epsilon;
+}
+
+/// <summary>What a lane holds of 16 keys, or of one or two tiles of values: all its loads are in flight at once.</summary>
+internal struct Pieces
+{
+    public U4 P0;
+    public U4 P1;
+    public U4 P2;
+    public U4 P3;
+    public U4 P4;
+    public U4 P5;
+    public U4 P6;
+    public U4 P7;
 }
 
 /// <summary>
-/// softmax(q·Kᵀ·scale)·V over the pages of a token's sequence, in splits of <see cref="Split"/> positions whatever the batch or
-/// the length, combined in order: a token's bits depend on its own history alone. A block is one split of one key/value head of
-/// one token, for all the query heads that share it.
+/// y = softmax(q·Kᵀ·scale)·V for tokens one by one, over the pages of each one's sequence, in splits of <see cref="Split"/> positions
+/// whatever the batch or the length. <see cref="Chunk"/> splits are folded in order, each scaled to the largest score so far, and
+/// then the chunks are added in order: a token's bits depend on its own history alone. A block has one split, or where there are
+/// many, a chunk, of one key/value head of one token, for a unit of up to eight of the query heads that share it. Of these blocks
+/// the one that comes last combines. Which one that is changes nothing, for it reads all results anew, and neither does it whether
+/// a chunk was folded by its block or is folded here.
+/// <para>
+/// Tensor cores multiply: the rows of a product's left side are eight heads' queries (then probabilities) in high terms, and the same
+/// in low terms. A warp scores 16 positions, and weighs every eighth tile of eight dimensions over all positions of the split.
+/// </para>
+/// <para>
+/// With TFused 1 the token is the newest of its sequence and the norms, rope and the store of its key and value are done on
+/// the way: every block turns its own queries; the one whose split has the new position puts the new key and value in place of what
+/// it has loaded there. So nothing but the queries comes from the kernel ahead, and keys and values are on their way before it ends.
+/// </para>
 /// </summary>
 internal static class Attention
 {
-    /// <summary>Positions of a split.</summary>
-    public const int Split = 64;
-
-    /// <summary>Most query heads that share a key/value head.</summary>
-    public const int MaxGroup = 16;
-
-    /// <summary>Most values of the query heads that share a key/value head: bounds the shared memory.</summary>
-    public const int MaxGroupValues = 2048;
+    /// <summary>Positions of a split: 16 a warp.</summary>
+    public const int Split = 16 * Rows.Warps;
 
     /// <summary>Largest head.</summary>
     public const int MaxHeadDim = 256;
 
-    private const int Slice = 32; // positions of a half split, which lie on one page
+    /// <summary>Splits of a chunk.</summary>
+    public const int Chunk = 4;
 
-    public static void Partial(AttentionArgs a)
+    /// <summary>Query heads of a unit.</summary>
+    public const int Heads = 8;
+
+    private const int Plane = Heads * ((MaxHeadDim * sizeof(float) / 16) + 4); // pieces of one term of their queries, FP32
+    private const int WeightPlane = 2 * sizeof(float) * 32;             // pieces of one term of their probabilities, FP32
+    private const int Factors = 16;                                     // chunks whose factors are in shared memory at once
+
+    /// <param name="a">Where everything is.</param>
+    /// <typeparam name="TKv">Elements of the cache.</typeparam>
+    /// <typeparam name="TWide">1 where a row has more than 128 bytes: four pieces of a key at once and not two.</typeparam>
+    /// <typeparam name="TFused">1 in decode steps.</typeparam>
+    [Launch(Dependent = true)]
+    public static void Decode<TKv, TWide, TFused>(AttentionArgs a)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+        where TFused : struct, IConstant
     {
-        var q = SharedMemory.Allocate<F4>(MaxGroupValues / 4);       // [group, headDim / 4]
-        var e = SharedMemory.Allocate<float>(MaxGroup * Split);      // [group, Split]
-        var sums = SharedMemory.Allocate<F4>(2 * MaxGroupValues / 4); // [2, group, headDim / 4]
+        var queries = SharedMemory.Allocate<U4>(2 * Plane);          // [2 terms, 8 heads, stride]
+        var weights = SharedMemory.Allocate<U4>(2 * WeightPlane);    // [2 terms, columns of positions, 32 lanes]
+        var newest = SharedMemory.Allocate<U4>(2 * MaxHeadDim / 4);  // elements of the new key, then, a word each, of the new value
+        var maxima = SharedMemory.Allocate<F4>(Heads * Rows.Warps / 4);
+        var sums = SharedMemory.Allocate<F4>(Heads * Rows.Warps / 4);
+        var folded = SharedMemory.Allocate<F2>(Heads * MaxHeadDim / 2); // outputs of the splits so far
+        var factors = SharedMemory.Allocate<float>(Heads * Factors * (1 + (2 * Chunk)));
+        var last = SharedMemory.Allocate<int>(1);
         var thread = Group.IdxX;
         var (lane, warp) = (thread & 31, thread >> 5);
-        var (split, kvHead, local) = (Grid.IdxX, Grid.IdxY, Grid.IdxZ);
-        var t = local + a.FirstToken;
-        var left = Dev.LoadInt(a.Pages.Positions + (t * 4L)) + 1 - (split * Split);
-        if (left <= 0) return; // the whole block
-        var length = left < Split ? left : Split;
+        var (row, place) = (lane >> 2, lane & 3);
+        var (block, local) = (Grid.IdxX, Grid.IdxZ);
         var group = a.Heads / a.KvHeads;
-        var quads = a.HeadDim >> 2;
-        var table = a.Pages.Tables + ((long)Dev.LoadInt(a.Pages.Sequences + (t * 4L)) * a.Pages.PerSequence * 4);
+        var units = (group + Heads - 1) / Heads;
+        var kvHead = Grid.IdxY / units;
+        var head = (Grid.IdxY - (kvHead * units)) * Heads; // the first, in the group
+        var rows = Least(group - head, Heads);
+        var token = local + a.FirstToken;
+        if (TFused.Value == 0) Dev.AwaitPrevious();
+        // In decode steps token t is of sequence t: position and pages are looked up at once.
+        var table = (TFused.Value != 0 ? a.Pages.Tables + ((long)token * a.Pages.PerSequence * 4) : Pages.Table(a.Pages, token))
+            + (block * a.SplitsPerBlock * (Split / Pages.Size) * 4L);
+        var room = a.Pages.PerSequence - 1 - (block * a.SplitsPerBlock * (Split / Pages.Size)); // of the list, behind that place
+        var position = Dev.LoadInt(a.Pages.Positions + (token * 4L));
+        var list = PageList.Load(table, 0, room, warp >> 1);
+        var first = block * a.SplitsPerBlock;
+        if (first * Split > position) return; // the whole block
+        var splits = (position / Split) + 1;
+        var count = Least(splits - first, a.SplitsPerBlock);
 
-        var queries = a.Qkv + ((((long)t * (a.Heads + (2 * a.KvHeads))) + (kvHead * group)) * a.HeadDim * 4);
-        for (var i = thread; i < group * quads; i += Rows.Threads) q[i] = Dev.LoadF4(queries + (i * 16L));
+        var bytes = (long)Pages.Size * a.HeadDim * TKv.Bytes;
+        var pieces = a.HeadDim * TKv.Bytes / 16;
+        var width = TWide.Value != 0 ? 4 : 2; // chunks of four pieces that are loaded at once
+        var keyPasses = (pieces + (4 * width) - 1) / (4 * width);
+        var stride = (keyPasses * width * 4) | 4; // an odd number of 64 bytes: then lanes meet no bank twice
+        var tiles = a.HeadDim / 8;
+        var tilesAtOnce = TKv.Bytes == 2 && TWide.Value != 0 ? 2 : 1;
+        var valuePasses = (tiles + (Rows.Warps * tilesAtOnce) - 1) / (Rows.Warps * tilesAtOnce);
+        var place0 = a.Pages.Keys + (kvHead * bytes) + ((warp & 1) * (bytes >> 1));
+        var place1 = a.Pages.Values + (kvHead * bytes);
+        list = list.Cut((position - (first * Split)) / Pages.Size, warp >> 1);
+        var k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
+        var v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
+
+        if (TFused.Value != 0) Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+
+        var firstHead = (kvHead * group) + head;
+        var most = Least(group, Heads); // rows of a unit's stretch of the buffers
+        var unit = (((long)local * a.KvHeads * units) + Grid.IdxY) * a.Splits * most;
+        var (outputs, statistics) = (a.Partials + (unit * a.HeadDim * 4), a.Statistics + (unit * 8));
+        var fresh = TFused.Value != 0 && first + count == splits ? position - (first * Split) : -1; // where in this block the new position is
+        PrepareQueries<TKv, TFused>(a, queries, newest, token, kvHead, firstHead, rows, fresh, head == 0, table, bytes, stride, pieces, warp, lane);
         Group.Barrier();
 
-        // Scores: a thread a position, the heads two at a time on one reading of the key; lanes read side by side.
-        var p = thread & (Split - 1);
-        if (p < length)
+        var (largest, divisor) = (float.NegativeInfinity, 0f); // of the splits so far, of the lane's row
+        for (var split = 0; split < count; split++)
         {
-            var position = (split * Split) + p;
-            var key = a.Pages.Keys + InPage(a, table, kvHead, position) + (position % a.Pages.Tokens * 16L);
-            for (var pair = thread / Split; pair * 2 < group; pair += Rows.Threads / Split)
+            var length = Least(position + 1 - ((first + split) * Split), Split);
+            var next = split + 1 < count;
+            var newer = list;
+            if (next) newer = PageList.Load(table, (split + 1) * (Split / Pages.Size), room, warp >> 1);
+
+            var (s0, s1) = (default(F4), default(F4));
+            for (var pass = 0; pass < keyPasses; pass++)
             {
-                var g0 = pair * 2;
-                var g1 = g0 + 1 < group ? g0 + 1 : g0;
-                var (d0, d1) = (default(F4), default(F4));
-                for (var i = 0; i < quads; i++)
+                var chunk = pass * width;
+                if (pass > 0) k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, chunk, row, place);
+                if (TFused.Value != 0 && fresh >> 4 == warp + (split * Rows.Warps)) k = ReplaceKey<TWide>(k, newest, fresh, pieces, chunk, row, place);
+                var at = (row * stride) + (chunk * 4) + place;
+                var (high, low) = (queries[at], queries[at + Plane]);
+                s0 = TKv.Multiply(high, low, k.P0, s0);
+                s1 = TKv.Multiply(high, low, k.P4, s1);
+                (high, low) = (queries[at + 4], queries[at + 4 + Plane]);
+                s0 = TKv.Multiply(high, low, k.P1, s0);
+                s1 = TKv.Multiply(high, low, k.P5, s1);
+                if (TWide.Value != 0)
                 {
-                    var k = Dev.LoadF4(key + ((long)i * a.Pages.Tokens * 16));
-                    d0 = Fma(q[(g0 * quads) + i], k, d0);
-                    d1 = Fma(q[(g1 * quads) + i], k, d1);
+                    (high, low) = (queries[at + 8], queries[at + 8 + Plane]);
+                    s0 = TKv.Multiply(high, low, k.P2, s0);
+                    s1 = TKv.Multiply(high, low, k.P6, s1);
+                    (high, low) = (queries[at + 12], queries[at + 12 + Plane]);
+                    s0 = TKv.Multiply(high, low, k.P3, s0);
+                    s1 = TKv.Multiply(high, low, k.P7, s1);
                 }
-                e[(g0 * Split) + p] = (d0.X + d0.Y + (d0.Z + d0.W)) * a.Scale;
-                e[(g1 * Split) + p] = (d1.X + d1.Y + (d1.Z + d1.W)) * a.Scale;
             }
-        }
-        Group.Barrier();
-
-        // Exponentials: a warp a head, two positions a lane.
-        for (var g = warp; g < group; g += Rows.Warps)
-        {
-            var s0 = lane < length ? e[(g * Split) + lane] : float.NegativeInfinity;
-            var s1 = lane + Slice < length ? e[(g * Split) + lane + Slice] : float.NegativeInfinity;
-            var max = Dev.WarpMax(Dev.Max(s0, s1));
-            s0 = Dev.Exp(s0 - max);
-            s1 = Dev.Exp(s1 - max);
-            e[(g * Split) + lane] = s0;
-            e[(g * Split) + lane + Slice] = s1;
-            var total = Dev.WarpSum(s0 + s1);
-            if (lane == 0)
+            if (next)
             {
-                var statistics = a.Statistics + (Index(a, local, (kvHead * group) + g, split) * 8);
-                Dev.StoreFloat(statistics, max);
-                Dev.StoreFloat(statistics + 4, total);
+                newer = newer.Cut((position - ((first + split + 1) * Split)) / Pages.Size, warp >> 1);
+                k = LoadKeys<TWide>(place0 + (newer.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
             }
-        }
-        Group.Barrier();
 
-        // Values: a warp two heads and half of the positions, a lane four values of the head; sums in order of position.
-        for (var item = warp; item < ((group + 1) >> 1) * 2; item += Rows.Warps)
-        {
-            var slice = item & 1;
-            var g0 = item >> 1 << 1;
-            var g1 = g0 + 1 < group ? g0 + 1 : g0;
-            var start = slice * Slice;
-            var count = length - start;
-            if (count > Slice) count = Slice;
-            for (var i = lane; i < quads; i += 32)
+            // Softmax over the split: a lane has positions 2·place and 2·place + 1 of both tiles of its warp, for one head.
+            var p = (warp * 16) + (2 * place);
+            var scores = new F4
             {
+                X = p < length ? s0.X + s0.Z : float.NegativeInfinity,
+                Y = p + 1 < length ? s0.Y + s0.W : float.NegativeInfinity,
+                Z = p + 8 < length ? s1.X + s1.Z : float.NegativeInfinity,
+                W = p + 9 < length ? s1.Y + s1.W : float.NegativeInfinity,
+            };
+            var max = RowMax(Dev.Max(Dev.Max(scores.X, scores.Y), Dev.Max(scores.Z, scores.W)));
+            if (place == 0) maxima.Cast<float>()[(row * Rows.Warps) + warp] = max;
+            Group.Barrier();
+            max = Dev.Max(Largest(maxima[row * 2]), Largest(maxima[(row * 2) + 1]));
+            scores = new F4 { X = Dev.Exp2(scores.X - max), Y = Dev.Exp2(scores.Y - max), Z = Dev.Exp2(scores.Z - max), W = Dev.Exp2(scores.W - max) };
+            var sum = RowSum(scores.X + scores.Y + (scores.Z + scores.W));
+            if (place == 0) sums.Cast<float>()[(row * Rows.Warps) + warp] = sum;
+            StoreWeights<TKv>(weights.Cast<uint>(), scores, warp, lane);
+            Group.Barrier();
+
+            var (lower, upper) = (sums[row * 2], sums[(row * 2) + 1]);
+            var fold = Fold.Of(largest, max);
+            (largest, divisor) = (fold.Max, fold.Add(lower.X + lower.Y + lower.Z + lower.W + upper.X + upper.Y + upper.Z + upper.W, divisor));
+            for (var pass = 0; pass < valuePasses; pass++)
+            {
+                var tile = (pass * tilesAtOnce * Rows.Warps) + warp;
+                if (pass > 0) v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, tile, lane);
+                if (TFused.Value != 0 && fresh / Split == split && fresh >= 0)
+                    v = ReplaceValue<TKv, TWide>(v, newest.Cast<uint>(), fresh & (Split - 1), tiles, tile, row, place);
                 var (o0, o1) = (default(F4), default(F4));
-                if (count > 0)
+                o0 = TKv.Multiply(weights[lane], weights[WeightPlane + lane], v.P0, o0);
+                o0 = TKv.Multiply(weights[32 + lane], weights[WeightPlane + 32 + lane], v.P1, o0);
+                o0 = TKv.Multiply(weights[64 + lane], weights[WeightPlane + 64 + lane], v.P2, o0);
+                o0 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P3, o0);
+                if (TKv.Bytes == 4)
                 {
-                    var position = (split * Split) + start;
-                    var value = a.Pages.Values + InPage(a, table, kvHead, position) + (((long)(position % a.Pages.Tokens) * quads) + i) * 16;
-                    for (var n = 0; n < count; n++)
-                    {
-                        var v = Dev.LoadF4(value + ((long)n * quads * 16));
-                        o0 = Scale(e[(g0 * Split) + start + n], v, o0);
-                        o1 = Scale(e[(g1 * Split) + start + n], v, o1);
-                    }
+                    o0 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o0);
+                    o0 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o0);
+                    o0 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o0);
+                    o0 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o0);
                 }
-                sums[(((slice * group) + g0) * quads) + i] = o0;
-                sums[(((slice * group) + g1) * quads) + i] = o1;
+                else if (TWide.Value != 0)
+                {
+                    o1 = TKv.Multiply(weights[lane], weights[WeightPlane + lane], v.P4, o1);
+                    o1 = TKv.Multiply(weights[32 + lane], weights[WeightPlane + 32 + lane], v.P5, o1);
+                    o1 = TKv.Multiply(weights[64 + lane], weights[WeightPlane + 64 + lane], v.P6, o1);
+                    o1 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P7, o1);
+                }
+                if (tile < tiles) FoldTile(folded, o0, fold, split, (row * (MaxHeadDim / 2)) + (tile * 4) + place);
+                if (tilesAtOnce == 2 && tile + Rows.Warps < tiles) FoldTile(folded, o1, fold, split, (row * (MaxHeadDim / 2)) + ((tile + Rows.Warps) * 4) + place);
+            }
+            list = newer;
+            if (next) v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
+        }
+
+        var alone = splits <= a.SplitsPerBlock; // the token's only block
+        var factor = alone ? Dev.Reciprocal(divisor) : 1f;
+        if (!alone && warp == 0 && place == 0 && row < rows)
+            Dev.StoreF2(statistics + ((((long)block * most) + row) * 8), new F2 { X = largest, Y = divisor });
+        var to = (alone ? a.Y + ((((long)token * a.Heads) + firstHead + row) * a.HeadDim * 4) : outputs + ((((long)block * most) + row) * a.HeadDim * 4))
+            + (place * 8);
+        // Each lane what it has put there.
+        if (row < rows)
+        {
+            for (var tile = warp; tile < tiles; tile += Rows.Warps)
+            {
+                var o = folded[(row * (MaxHeadDim / 2)) + (tile * 4) + place];
+                Dev.StoreF2(to + (tile * 32), new F2 { X = o.X * factor, Y = o.Y * factor });
             }
         }
-        Group.Barrier();
+        if (alone) return;
 
-        for (var i = thread; i < group * quads; i += Rows.Threads)
-        {
-            var g = i / quads;
-            var (lower, upper) = (sums[i], sums[(group * quads) + i]);
-            var sum = new F4 { X = lower.X + upper.X, Y = lower.Y + upper.Y, Z = lower.Z + upper.Z, W = lower.W + upper.W };
-            Dev.StoreF4(a.Partials + (((Index(a, local, (kvHead * group) + g, split) * quads) + (i - (g * quads))) * 16), sum);
-        }
+        var blocks = (splits + a.SplitsPerBlock - 1) / a.SplitsPerBlock;
+        var counter = a.Arrived + ((((long)local * a.KvHeads * units) + Grid.IdxY) * 4);
+        Group.Barrier();
+        if (thread == 0) last[0] = Dev.Arrive(counter, 1) == blocks - 1 ? 1 : 0;
+        Group.Barrier();
+        if (last[0] == 0) return;
+        if (thread == 0) Dev.StoreInt(counter, 0);
+        Combine(a, outputs, statistics, a.Y + ((((long)token * a.Heads) + firstHead) * a.HeadDim * 4), blocks, rows, most, factors, maxima.Cast<float>());
     }
 
-    /// <summary>y = Σ exp(mᵢ − m)·oᵢ / Σ exp(mᵢ − m)·lᵢ over the splits: a block a head, a warp every eighth split, in order.</summary>
-    public static void Combine(AttentionArgs a)
+    /// <summary>
+    /// y = Σ 2^(mᵢ − m)·oᵢ / Σ 2^(mᵢ − m)·lᵢ over the chunks in order, a thread four values of a head; where a block had one split
+    /// the chunks are folded first, as <see cref="Decode"/> does it.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Combine(AttentionArgs a, long outputs, long statistics, long y, int blocks, int rows, int most, ArrayView<float> factors, ArrayView<float> divisors)
     {
-        var outputs = SharedMemory.Allocate<F4>(Rows.Warps * MaxHeadDim / 4); // [Warps, headDim / 4]
-        var totals = SharedMemory.Allocate<float>(Rows.Warps);
         var thread = Group.IdxX;
         var (lane, warp) = (thread & 31, thread >> 5);
-        var (head, local) = (Grid.IdxX, Grid.IdxY);
-        var t = local + a.FirstToken;
-        var splits = (Dev.LoadInt(a.Pages.Positions + (t * 4L)) / Split) + 1;
-        var quads = a.HeadDim >> 2;
-        var statistics = a.Statistics + (Index(a, local, head, 0) * 8);
-        var partials = a.Partials + (Index(a, local, head, 0) * quads * 16);
-
-        var max = float.NegativeInfinity;
-        for (var s = lane; s < splits; s += 32) max = Dev.Max(max, Dev.LoadFloat(statistics + (s * 8L)));
-        max = Dev.WarpMax(max);
-
-        for (var i = lane; i < quads; i += 32)
+        var quads = a.HeadDim / 4;
+        var stride = (long)most * a.HeadDim * 4; // from block to block
+        var each = Chunk / a.SplitsPerBlock;     // blocks of a chunk
+        var chunks = (blocks + each - 1) / each;
+        var batch = Factors * each;              // blocks whose factors are in shared memory at once
+        for (var start = 0; start < rows * quads; start += Rows.Threads)
         {
-            var sum = default(F4);
-            for (var s = warp; s < splits; s += Rows.Warps)
+            var item = Least(start + thread, (rows * quads) - 1);
+            var head = item / quads;
+            var at = outputs + (item * 16L);
+            var (sum, fold) = (default(F4), default(F4));
+            var divisor = 0f;
+            var x = LoadOutputs(at, 0, blocks, stride);
+            for (var begin = 0; begin < blocks; begin += batch)
             {
-                var factor = Dev.Exp(Dev.LoadFloat(statistics + (s * 8L)) - max);
-                sum = Scale(factor, Dev.LoadF4(partials + ((((long)s * quads) + i) * 16)), sum);
+                // A warp a head: the largest score of all chunks, the sum of exponentials, and the factors of these chunks.
+                if (warp < rows)
+                {
+                    var own = statistics + (warp * 8L);
+                    var mine = ChunkStatistic.Of(own, lane, each, blocks, most);
+                    var max = mine.Max;
+                    for (var c = lane + 32; c < chunks; c += 32) max = Dev.Max(max, ChunkStatistic.Of(own, c, each, blocks, most).Max);
+                    max = Dev.WarpMax(max);
+                    var total = Dev.Exp2(mine.Max - max) * mine.Sum;
+                    for (var c = lane + 32; c < chunks; c += 32)
+                    {
+                        var other = ChunkStatistic.Of(own, c, each, blocks, most);
+                        total = Dev.Fma(Dev.Exp2(other.Max - max), other.Sum, total);
+                    }
+                    total = Dev.WarpSum(total);
+                    if (begin > 0) mine = ChunkStatistic.Of(own, (begin / each) + lane, each, blocks, most);
+                    if (lane < Factors)
+                    {
+                        var f = ((warp * Factors) + lane) * (1 + (2 * Chunk));
+                        factors[f] = Dev.Exp2(mine.Max - max);
+                        (factors[f + 1], factors[f + 2]) = (mine.F0.Old, mine.F0.New);
+                        (factors[f + 3], factors[f + 4]) = (mine.F1.Old, mine.F1.New);
+                        (factors[f + 5], factors[f + 6]) = (mine.F2.Old, mine.F2.New);
+                        (factors[f + 7], factors[f + 8]) = (mine.F3.Old, mine.F3.New);
+                    }
+                    if (lane == 0) divisors[warp] = total;
+                }
+                Group.Barrier();
+                divisor = divisors[head];
+                var stop = Least(blocks - begin, batch);
+                for (var s = 0; s < stop; s += 8)
+                {
+                    // Past the last block factors are 0, and the outputs some that are finite.
+                    var next = x;
+                    if (begin + s + 8 < blocks) next = LoadOutputs(at, begin + s + 8, blocks, stride);
+                    var f = ((head * Factors) + (s / each)) * (1 + (2 * Chunk));
+                    if (each == 1)
+                    {
+                        sum = Add(factors[f], x.P0, sum);
+                        sum = Add(factors[f + 9], x.P1, sum);
+                        sum = Add(factors[f + 18], x.P2, sum);
+                        sum = Add(factors[f + 27], x.P3, sum);
+                        sum = Add(factors[f + 36], x.P4, sum);
+                        sum = Add(factors[f + 45], x.P5, sum);
+                        sum = Add(factors[f + 54], x.P6, sum);
+                        sum = Add(factors[f + 63], x.P7, sum);
+                    }
+                    else
+                    {
+                        fold = Add(factors[f + 2], x.P0, default);
+                        fold = Add(factors[f + 4], x.P1, Scale(fold, factors[f + 3]));
+                        fold = Add(factors[f + 6], x.P2, Scale(fold, factors[f + 5]));
+                        fold = Add(factors[f + 8], x.P3, Scale(fold, factors[f + 7]));
+                        sum = Add(factors[f], fold, sum);
+                        fold = Add(factors[f + 11], x.P4, default);
+                        fold = Add(factors[f + 13], x.P5, Scale(fold, factors[f + 12]));
+                        fold = Add(factors[f + 15], x.P6, Scale(fold, factors[f + 14]));
+                        fold = Add(factors[f + 17], x.P7, Scale(fold, factors[f + 16]));
+                        sum = Add(factors[f + 9], fold, sum);
+                    }
+                    x = next;
+                }
+                Group.Barrier();
             }
-            outputs[(warp * quads) + i] = sum;
+            divisor = Dev.Reciprocal(divisor);
+            if (start + thread < rows * quads) Dev.StoreF4(y + (item * 16L), Scale(sum, divisor));
         }
-        if (lane == 0)
-        {
-            var total = 0f;
-            for (var s = warp; s < splits; s += Rows.Warps)
-                total = Dev.Fma(Dev.Exp(Dev.LoadFloat(statistics + (s * 8L)) - max), Dev.LoadFloat(statistics + (s * 8L) + 4), total);
-            totals[warp] = total;
-        }
-        Group.Barrier();
+    }
 
-        if (thread >= quads) return;
-        var (result, divisor) = (default(F4), 0f);
-        for (var w = 0; w < Rows.Warps; w++)
+    /// <summary>How a split is added to those before it, whose largest score may be smaller or larger.</summary>
+    private struct Fold
+    {
+        public float Max;
+
+        /// <summary>What the sums so far are multiplied by.</summary>
+        public float Old;
+
+        /// <summary>What the split's sums are multiplied by.</summary>
+        public float New;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Fold Of(float before, float split)
         {
-            result = Scale(1f, outputs[(w * quads) + thread], result);
-            divisor += totals[w];
+            var max = Dev.Max(before, split);
+            return new Fold { Max = max, Old = Dev.Exp2(before - max), New = Dev.Exp2(split - max) };
         }
-        divisor = Dev.Reciprocal(divisor);
-        Dev.StoreF4(a.Y + (((((long)t * a.Heads) + head) * quads) + thread) * 16, new F4
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public float Add(float split, float before) => Dev.Fma(split, New, before * Old);
+    }
+
+    /// <summary>Largest score and sum of a chunk, and how its splits are folded; of chunks past the last −∞ and 0.</summary>
+    private struct ChunkStatistic
+    {
+        public float Max;
+        public float Sum;
+        public Fold F0;
+        public Fold F1;
+        public Fold F2;
+        public Fold F3;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static ChunkStatistic Of(long statistics, int chunk, int each, int blocks, int most)
         {
-            X = result.X * divisor,
-            Y = result.Y * divisor,
-            Z = result.Z * divisor,
-            W = result.W * divisor,
-        });
+            var first = chunk * each;
+            var x = new ChunkStatistic { Max = float.NegativeInfinity };
+            if (first >= blocks) return x;
+            var s0 = Statistic(statistics, first, blocks, most);
+            x.Max = s0.X;
+            x.Sum = s0.Y;
+            if (each == 1) return x;
+            var s1 = Statistic(statistics, first + 1, blocks, most);
+            var s2 = Statistic(statistics, first + 2, blocks, most);
+            var s3 = Statistic(statistics, first + 3, blocks, most);
+            x.F0 = new Fold { New = 1 };
+            x.F1 = Fold.Of(s0.X, s1.X);
+            x.F2 = Fold.Of(x.F1.Max, s2.X);
+            x.F3 = Fold.Of(x.F2.Max, s3.X);
+            x.Max = x.F3.Max;
+            x.Sum = x.F3.Add(s3.Y, x.F2.Add(s2.Y, x.F1.Add(s1.Y, s0.Y)));
+            return x;
+        }
+    }
+
+    /// <summary>The pages of a split: the one with a warp's keys, and all four.</summary>
+    private struct PageList
+    {
+        public int Key;
+        public int P0;
+        public int P1;
+        public int P2;
+        public int P3;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static PageList Load(long table, int first, int room, int key) => new()
+        {
+            Key = Dev.LoadInt(table + (Least(first + key, room) * 4L)),
+            P0 = Dev.LoadInt(table + (Least(first, room) * 4L)),
+            P1 = Dev.LoadInt(table + (Least(first + 1, room) * 4L)),
+            P2 = Dev.LoadInt(table + (Least(first + 2, room) * 4L)),
+            P3 = Dev.LoadInt(table + (Least(first + 3, room) * 4L)),
+        };
+
+        /// <summary>Pages past the sequence's end may be anyone's: the first stands for them, and their scores are −∞.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public PageList Cut(int end, int key) => new()
+        {
+            Key = key <= end ? Key : P0,
+            P0 = P0,
+            P1 = end >= 1 ? P1 : P0,
+            P2 = end >= 2 ? P2 : P0,
+            P3 = end >= 3 ? P3 : P0,
+        };
+    }
+
+    private struct Outputs
+    {
+        public F4 P0;
+        public F4 P1;
+        public F4 P2;
+        public F4 P3;
+        public F4 P4;
+        public F4 P5;
+        public F4 P6;
+        public F4 P7;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long Index(AttentionArgs a, int token, int head, int split) => ((((long)token * a.Heads) + head) * a.Splits) + split;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long InPage(AttentionArgs a, long table, int kvHead, int position)
+    private static Outputs LoadOutputs(long at, int split, int splits, long stride) => new()
     {
-        var page = Dev.LoadInt(table + (position / a.Pages.Tokens * 4L));
-        return (((long)page * a.KvHeads) + kvHead) * a.Pages.Tokens * a.HeadDim * 4;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static F4 Fma(F4 a, F4 b, F4 sum) => new()
-    {
-        X = Dev.Fma(a.X, b.X, sum.X),
-        Y = Dev.Fma(a.Y, b.Y, sum.Y),
-        Z = Dev.Fma(a.Z, b.Z, sum.Z),
-        W = Dev.Fma(a.W, b.W, sum.W),
+        P0 = Dev.LoadFreshF4(at + (Least(split, splits - 1) * stride)),
+        P1 = Dev.LoadFreshF4(at + (Least(split + 1, splits - 1) * stride)),
+        P2 = Dev.LoadFreshF4(at + (Least(split + 2, splits - 1) * stride)),
+        P3 = Dev.LoadFreshF4(at + (Least(split + 3, splits - 1) * stride)),
+        P4 = Dev.LoadFreshF4(at + (Least(split + 4, splits - 1) * stride)),
+        P5 = Dev.LoadFreshF4(at + (Least(split + 5, splits - 1) * stride)),
+        P6 = Dev.LoadFreshF4(at + (Least(split + 6, splits - 1) * stride)),
+        P7 = Dev.LoadFreshF4(at + (Least(split + 7, splits - 1) * stride)),
     };
 
+    /// <summary>Largest score and sum of a split; of those past the last −∞ and 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static F4 Scale(float factor, F4 values, F4 sum) => new()
+    private static F2 Statistic(long statistics, int split, int splits, int most) =>
+        split < splits ? Dev.LoadFreshF2(statistics + ((long)split * most * 8)) : new F2 { X = float.NegativeInfinity };
+
+    /// <summary>
+    /// Queries of up to eight heads to shared memory, scaled, in two terms; in decode steps normed and turned before, and the
+    /// new key and value too, and to the cache by one of the units.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrepareQueries<TKv, TFused>(
+        AttentionArgs a, ArrayView<U4> queries, ArrayView<U4> newest, int token, int kvHead, int firstHead, int rows, int fresh, bool store, long table,
+        long bytes, int stride, int pieces, int warp, int lane)
+        where TKv : struct, IKvFormat
+        where TFused : struct, IConstant
+    {
+        var words = queries.Cast<uint>();
+        if (stride - 4 != pieces)
+        {
+            // Behind the head's end keys are some that are finite.
+            var behind = stride - pieces;
+            for (var i = Group.IdxX; i < 2 * Heads * behind; i += Rows.Threads)
+            {
+                var plane = i / (Heads * behind);
+                var r = (i / behind) - (plane * Heads);
+                queries[(plane * Plane) + (r * stride) + pieces + (i % behind)] = default;
+            }
+        }
+        var (token0, headBytes) = (a.Qkv + ((long)token * (a.Heads + (2 * a.KvHeads)) * a.HeadDim * 4), a.HeadDim * 4);
+        var angles = a.Angles + ((long)token * headBytes);
+        // The first warp has the new key and the second the new value, loaded with their queries.
+        var extra = TFused.Value != 0 && fresh >= 0 && warp < 2;
+        var (x, y) = (default(HeadLanes), default(HeadLanes));
+        if (warp < rows) x = HeadLanes.Load(token0 + ((firstHead + warp) * headBytes), a.HeadDim, lane);
+        if (extra) y = HeadLanes.Load(token0 + ((a.Heads + (warp * a.KvHeads) + kvHead) * headBytes), a.HeadDim, lane);
+        if (warp < rows)
+        {
+            if (TFused.Value != 0) x = HeadLanes.Turn(x, a.QNorm, angles, a.HeadDim, a.Epsilon, lane);
+            StoreQuery<TKv>(words, x.A, warp * stride * 4, lane, a.HeadDim, a.Scale);
+            StoreQuery<TKv>(words, x.B, warp * stride * 4, lane + 32, a.HeadDim, a.Scale);
+        }
+        if (extra)
+        {
+            if (warp == 0) y = HeadLanes.Turn(y, a.KNorm, angles, a.HeadDim, a.Epsilon, lane);
+            var page = (((long)Dev.LoadInt(table + (fresh / Pages.Size * 4L)) * a.KvHeads) + kvHead) * bytes;
+            StoreNewest<TKv>(a, newest.Cast<uint>(), y.A, page, fresh % Pages.Size, lane, warp == 1, store);
+            StoreNewest<TKv>(a, newest.Cast<uint>(), y.B, page, fresh % Pages.Size, lane + 32, warp == 1, store);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreQuery<TKv>(ArrayView<uint> words, F4 x, int at, int i, int headDim, float scale)
+        where TKv : struct, IKvFormat
+    {
+        var half = headDim >> 1;
+        if (2 * i >= half) return;
+        StoreTerms<TKv>(words, at + (2 * i * TKv.Bytes / 4), Plane * 4, x.X * scale, x.Y * scale);
+        StoreTerms<TKv>(words, at + (((2 * i) + half) * TKv.Bytes / 4), Plane * 4, x.Z * scale, x.W * scale);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTerms<TKv>(ArrayView<uint> words, int at, int plane, float a, float b)
+        where TKv : struct, IKvFormat
+    {
+        var (high, low) = (TKv.High(a, b), TKv.Low(a, b));
+        words[at] = high.X;
+        words[at + plane] = low.X;
+        if (TKv.Bytes == 2) return;
+        words[at + 1] = high.Y;
+        words[at + plane + 1] = low.Y;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreNewest<TKv>(AttentionArgs a, ArrayView<uint> newest, F4 x, long page, int slot, int i, bool isValue, bool store)
+        where TKv : struct, IKvFormat
+    {
+        var (d, half) = (2 * i, a.HeadDim >> 1);
+        if (d >= half) return;
+        if (isValue)
+        {
+            newest[MaxHeadDim + d] = TKv.Element(x.X);
+            newest[MaxHeadDim + d + 1] = TKv.Element(x.Y);
+            newest[MaxHeadDim + d + half] = TKv.Element(x.Z);
+            newest[MaxHeadDim + d + half + 1] = TKv.Element(x.W);
+            if (store) Rope.StoreValue<TKv>(a.Pages.Values + page, slot, a.HeadDim, d, x);
+            return;
+        }
+        if (TKv.Bytes == 2)
+        {
+            newest[i] = TKv.Element(x.X) | (TKv.Element(x.Y) << 16);
+            newest[i + (half / 2)] = TKv.Element(x.Z) | (TKv.Element(x.W) << 16);
+        }
+        else
+        {
+            newest[d] = TKv.Element(x.X);
+            newest[d + 1] = TKv.Element(x.Y);
+            newest[d + half] = TKv.Element(x.Z);
+            newest[d + half + 1] = TKv.Element(x.W);
+        }
+        if (store) Rope.StoreKey<TKv>(a.Pages.Keys + page, slot, a.HeadDim, d, x);
+    }
+
+    /// <summary>Probabilities to shared memory in two terms, each word where the lane that multiplies it looks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreWeights<TKv>(ArrayView<uint> words, F4 p, int warp, int lane)
+        where TKv : struct, IKvFormat
+    {
+        // Words of eight positions are one or two, those of a lane's piece four.
+        var word = warp * TKv.Bytes;
+        var at = ((((word >> 2) * 32) + lane) * 4) + (word & 3);
+        StoreTerms<TKv>(words, at, WeightPlane * 4, p.X, p.Y);
+        StoreTerms<TKv>(words, at + (TKv.Bytes / 2), WeightPlane * 4, p.Z, p.W);
+    }
+
+    /// <summary>Adds a tile's outputs of a split to those of the splits before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FoldTile(ArrayView<F2> folded, F4 o, Fold fold, int split, int at)
+    {
+        var before = default(F2);
+        if (split > 0) before = folded[at];
+        folded[at] = new F2 { X = fold.Add(o.X + o.Z, before.X), Y = fold.Add(o.Y + o.W, before.Y) };
+    }
+
+    /// <summary>Pieces of 16 keys, P0 … P3 of the first eight, P4 … P7 of the others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Pieces LoadKeys<TWide>(long keys, long tileBytes, int pieces, int chunk, int row, int place)
+        where TWide : struct, IConstant
+    {
+        var (at, first, end) = (keys + (row * 16), (chunk * 4) + place, pieces - 1);
+        var (i0, i1) = (Least(first, end) * 128, Least(first + 4, end) * 128);
+        var k = new Pieces { P0 = Dev.LoadEarly(at + i0), P1 = Dev.LoadEarly(at + i1), P4 = Dev.LoadEarly(at + tileBytes + i0), P5 = Dev.LoadEarly(at + tileBytes + i1) };
+        if (TWide.Value != 0)
+        {
+            var (i2, i3) = (Least(first + 8, end) * 128, Least(first + 12, end) * 128);
+            k.P2 = Dev.LoadEarly(at + i2);
+            k.P3 = Dev.LoadEarly(at + i3);
+            k.P6 = Dev.LoadEarly(at + tileBytes + i2);
+            k.P7 = Dev.LoadEarly(at + tileBytes + i3);
+        }
+        return k;
+    }
+
+    /// <summary>Pieces of all positions for one tile of dimensions, or with two bytes an element for two, eight tiles apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Pieces LoadValues<TKv, TWide>(PageList list, long values, long pageBytes, int headDim, int tile, int lane)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+    {
+        var (page0, page1, page2, page3) = (values + (list.P0 * pageBytes), values + (list.P1 * pageBytes), values + (list.P2 * pageBytes), values + (list.P3 * pageBytes));
+        var end = (headDim / 8) - 1;
+        var at = (Least(tile, end) * 512L) + (lane * 16);
+        if (TKv.Bytes == 4)
+        {
+            var half = at + (headDim * 64L);
+            return new Pieces
+            {
+                P0 = Dev.LoadEarly(page0 + at),
+                P1 = Dev.LoadEarly(page0 + half),
+                P2 = Dev.LoadEarly(page1 + at),
+                P3 = Dev.LoadEarly(page1 + half),
+                P4 = Dev.LoadEarly(page2 + at),
+                P5 = Dev.LoadEarly(page2 + half),
+                P6 = Dev.LoadEarly(page3 + at),
+                P7 = Dev.LoadEarly(page3 + half),
+            };
+        }
+        var v = new Pieces { P0 = Dev.LoadEarly(page0 + at), P1 = Dev.LoadEarly(page1 + at), P2 = Dev.LoadEarly(page2 + at), P3 = Dev.LoadEarly(page3 + at) };
+        if (TWide.Value != 0)
+        {
+            at = (Least(tile + Rows.Warps, end) * 512L) + (lane * 16);
+            v.P4 = Dev.LoadEarly(page0 + at);
+            v.P5 = Dev.LoadEarly(page1 + at);
+            v.P6 = Dev.LoadEarly(page2 + at);
+            v.P7 = Dev.LoadEarly(page3 + at);
+        }
+        return v;
+    }
+
+    /// <summary>Puts the new key in its place among the pieces of its warp.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Pieces ReplaceKey<TWide>(Pieces k, ArrayView<U4> newest, int fresh, int pieces, int chunk, int row, int place)
+        where TWide : struct, IConstant
+    {
+        if (row != (fresh & 7)) return k;
+        var (first, end) = ((chunk * 4) + place, pieces - 1);
+        var (n0, n1) = (newest[Least(first, end)], newest[Least(first + 4, end)]);
+        var (n2, n3) = (n0, n1);
+        if (TWide.Value != 0) (n2, n3) = (newest[Least(first + 8, end)], newest[Least(first + 12, end)]);
+        if ((fresh & 8) == 0) (k.P0, k.P1, k.P2, k.P3) = (n0, n1, n2, n3);
+        else (k.P4, k.P5, k.P6, k.P7) = (n0, n1, n2, n3);
+        return k;
+    }
+
+    /// <summary>Puts the new value in its place among the pieces of a tile, or of two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Pieces ReplaceValue<TKv, TWide>(Pieces v, ArrayView<uint> newest, int fresh, int tiles, int tile, int row, int place)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+    {
+        if (place != (fresh >> 1 & 3)) return v;
+        var own = newest[MaxHeadDim + (Least(tile, tiles - 1) * 8) + row];
+        var column = fresh * TKv.Bytes >> 6;
+        if (TKv.Bytes == 4)
+        {
+            var word = ((fresh >> 2) & 2) | (fresh & 1);
+            if (column == 0) v.P0 = Set(v.P0, word, 0, own);
+            if (column == 1) v.P1 = Set(v.P1, word, 0, own);
+            if (column == 2) v.P2 = Set(v.P2, word, 0, own);
+            if (column == 3) v.P3 = Set(v.P3, word, 0, own);
+            if (column == 4) v.P4 = Set(v.P4, word, 0, own);
+            if (column == 5) v.P5 = Set(v.P5, word, 0, own);
+            if (column == 6) v.P6 = Set(v.P6, word, 0, own);
+            if (column == 7) v.P7 = Set(v.P7, word, 0, own);
+            return v;
+        }
+        var (shift, other) = ((fresh & 1) * 16, own);
+        var (at, keep) = (fresh >> 3 & 3, 0xFFFF0000u >> shift);
+        if (TWide.Value != 0) other = newest[MaxHeadDim + (Least(tile + Rows.Warps, tiles - 1) * 8) + row];
+        if (column == 0) (v.P0, v.P4) = (Set(v.P0, at, keep, own << shift), Set(v.P4, at, keep, other << shift));
+        if (column == 1) (v.P1, v.P5) = (Set(v.P1, at, keep, own << shift), Set(v.P5, at, keep, other << shift));
+        if (column == 2) (v.P2, v.P6) = (Set(v.P2, at, keep, own << shift), Set(v.P6, at, keep, other << shift));
+        if (column == 3) (v.P3, v.P7) = (Set(v.P3, at, keep, own << shift), Set(v.P7, at, keep, other << shift));
+        return v;
+    }
+
+    /// <summary>Replaces in one word of a piece the bits that are not to be kept.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static U4 Set(U4 piece, int word, uint keep, uint bits) => new()
+    {
+        X = word == 0 ? Dev.AndOr(piece.X, keep, bits) : piece.X,
+        Y = word == 1 ? Dev.AndOr(piece.Y, keep, bits) : piece.Y,
+        Z = word == 2 ? Dev.AndOr(piece.Z, keep, bits) : piece.Z,
+        W = word == 3 ? Dev.AndOr(piece.W, keep, bits) : piece.W,
+    };
+
+    /// <summary>Largest over the four lanes of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float RowMax(float value)
+    {
+        value = Dev.Max(value, Warp.ShuffleXor(value, 1));
+        return Dev.Max(value, Warp.ShuffleXor(value, 2));
+    }
+
+    /// <summary>Sum over the four lanes of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float RowSum(float value)
+    {
+        value += Warp.ShuffleXor(value, 1);
+        return value + Warp.ShuffleXor(value, 2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Largest(F4 x) => Dev.Max(Dev.Max(x.X, x.Y), Dev.Max(x.Z, x.W));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Least(int a, int b) => a < b ? a : b;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Scale(F4 x, float factor) => new() { X = x.X * factor, Y = x.Y * factor, Z = x.Z * factor, W = x.W * factor };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Add(float factor, F4 values, F4 sum) => new()
     {
         X = Dev.Fma(factor, values.X, sum.X),
         Y = Dev.Fma(factor, values.Y, sum.Y),

@@ -12,6 +12,9 @@ internal static class Catalog
     private static readonly Type[] Formats =
         [.. typeof(ILaneFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(ILaneFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
 
+    private static readonly Type[] KvFormats =
+        [.. typeof(IKvFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(IKvFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
+
     public static IEnumerable<(string Name, MethodInfo Method)> All()
     {
         var methods = typeof(Catalog).Assembly.GetTypes()
@@ -40,6 +43,8 @@ internal static class Catalog
             {
                 "TFormat" => [.. Formats.Where(f => method.DeclaringType != typeof(Repack) || Repacks(f))],
                 "TTokens" => [typeof(One), typeof(Four)],
+                "TKv" => KvFormats,
+                "TChunks" => [typeof(One), typeof(TwoChunks), typeof(ThreeChunks), typeof(Four)],
                 _ => [typeof(Zero), typeof(One)],
             };
             choices = [.. choices.SelectMany(c => values.Select(v => (Type[])[.. c, v]))];

@@ -5,6 +5,16 @@ namespace WarpDecode.Kernels.Gpu;
 // Positions, rope, the paged cache and attention.
 internal sealed unsafe partial class CudaBackend
 {
+    // Counters of attention's blocks, at the beginning of its memory.
+    private const long ArrivedBytes = 1L << 18;
+
+    /// <summary>Blocks of attention from which on each has several splits: as many as run at the same time. Changes no bits.</summary>
+    internal int AttentionBlocks { get; set; } = 264;
+
+    private RopeArgs waiting;
+    private DeviceKvCache? waitingCache;
+    private int waitingTokens;
+
     public void Angles(Step step, Tensor frequencies, Tensor angles)
     {
         var args = new AnglesArgs
@@ -21,6 +31,7 @@ internal sealed unsafe partial class CudaBackend
     public void RopeAndStore(
         Step step, Tensor qkv, Tensor? qNorm, Tensor? kNorm, float epsilon, Tensor angles, in AttentionShape shape, KvCache cache, int layer)
     {
+        RopeNow();
         var args = new RopeArgs
         {
             Pages = PagesOf(step, cache, layer),
@@ -33,49 +44,114 @@ internal sealed unsafe partial class CudaBackend
             HeadDim = shape.HeadDim,
             Epsilon = epsilon,
         };
-        rope.Launch(args, step.Count, Blocks(shape.Heads + (2 * shape.KvHeads), Rows.Warps));
+        (waiting, waitingCache, waitingTokens) = (args, (DeviceKvCache)cache, step.Count);
+        if (!IsDecode(step)) RopeNow();
     }
 
     public void Attention(Step step, Tensor qkv, in AttentionShape shape, KvCache cache, int layer, Tensor y)
     {
+        var kv = (DeviceKvCache)cache;
         var group = shape.Heads / shape.KvHeads;
-        if (group > Gpu.Attention.MaxGroup || group * shape.HeadDim > Gpu.Attention.MaxGroupValues || shape.HeadDim > Gpu.Attention.MaxHeadDim || shape.HeadDim % 4 != 0)
+        if (shape.HeadDim > Gpu.Attention.MaxHeadDim || shape.HeadDim % 8 != 0)
+            throw Unsupported($"heads of {shape.HeadDim}: the cuda backend takes at most {Gpu.Attention.MaxHeadDim}, in eights");
+        var pages = PagesOf(step, cache, layer);
+        var fused = waitingCache == kv && waitingTokens == step.Count && waiting.Qkv == DeviceTensor.Of(qkv) && waiting.Pages.Keys == pages.Keys;
+        if (!fused) RopeNow();
+        var scale = shape.Scale * 1.4426950408889634f;
+        if (!fused && step.Count > 1 && step.SequenceCount == 1 && Follow(step) && kv.Kernels.Prefill(shape.HeadDim) is { } prefill)
         {
-            throw Unsupported($"{shape.Heads} heads of {shape.HeadDim} over {shape.KvHeads}: the cuda backend takes heads of at most {Gpu.Attention.MaxHeadDim} "
-                + $"in fours, at most {Gpu.Attention.MaxGroup} a group and {Gpu.Attention.MaxGroupValues} values a group");
+            var many = new PrefillArgs
+            {
+                Pages = pages,
+                Qkv = DeviceTensor.Of(qkv),
+                Y = DeviceTensor.Of(y),
+                Heads = shape.Heads,
+                KvHeads = shape.KvHeads,
+                Tokens = step.Count,
+                Scale = scale,
+            };
+            prefill.Launch(many, Blocks(step.Count * group, AttentionPrefill.BlockRows), shape.KvHeads);
+            return;
         }
+
         var splits = Splits(step);
-        var perToken = (long)shape.Heads * splits * (shape.HeadDim + 2) * sizeof(float);
-        var tokensAtOnce = (int)Math.Min(step.Count, AttentionBytes / perToken);
+        var units = shape.KvHeads * Blocks(group, Gpu.Attention.Heads);
+        var rows = (long)units * Math.Min(group, Gpu.Attention.Heads) * splits; // of one token
+        var perToken = rows * (shape.HeadDim + 2) * sizeof(float);
+        var room = AttentionBytes - ArrivedBytes;
+        var tokensAtOnce = (int)Math.Min(step.Count, Math.Min(room / perToken, ArrivedBytes / sizeof(int) / units));
         if (tokensAtOnce == 0) throw Unsupported($"attention over {splits * Gpu.Attention.Split} positions: more than the cuda backend has room for");
         if (attention == 0) attention = device.Allocate(AttentionBytes, "attention");
         var args = new AttentionArgs
         {
-            Pages = PagesOf(step, cache, layer),
+            Pages = pages,
             Qkv = DeviceTensor.Of(qkv),
-            Partials = attention,
-            Statistics = attention + ((long)tokensAtOnce * shape.Heads * splits * shape.HeadDim * sizeof(float)),
+            Arrived = attention,
+            Partials = attention + ArrivedBytes,
+            Statistics = attention + ArrivedBytes + (tokensAtOnce * rows * shape.HeadDim * sizeof(float)),
             Y = DeviceTensor.Of(y),
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             Splits = splits,
-            Scale = shape.Scale,
+            SplitsPerBlock = units * step.Count * splits > AttentionBlocks ? Gpu.Attention.Chunk : 1,
+            Scale = scale,
         };
+        if (fused)
+        {
+            (args.QNorm, args.KNorm, args.Angles, args.Epsilon) = (waiting.QNorm, waiting.KNorm, waiting.Angles, waiting.Epsilon);
+            waitingCache = null;
+        }
         for (; args.FirstToken < step.Count; args.FirstToken += tokensAtOnce)
         {
             var count = Math.Min(tokensAtOnce, step.Count - args.FirstToken);
-            partialAttention.Launch(args, splits, shape.KvHeads, count);
-            combinedAttention.Launch(args, shape.Heads, count);
+            kv.Kernels.Decode(shape.HeadDim, fused).Launch(args, Blocks(splits, args.SplitsPerBlock), units, count);
         }
     }
 
-    /// <summary>Splits that the longest of the step's contexts has, to the next power of two: steps of growing contexts share a recording.</summary>
+    /// <summary>
+    /// Splits that the longest of the step's contexts has, rounded up to four significant bits: steps of growing contexts share a recording, and
+    /// few blocks find nothing to do.
+    /// </summary>
     private static int Splits(Step step)
     {
         var longest = 0;
         for (var t = 0; t < step.Count; t++) longest = Math.Max(longest, step.Positions[t]);
-        return (int)BitOperations.RoundUpToPowerOf2((uint)(longest / Gpu.Attention.Split) + 1);
+        var splits = (longest / Gpu.Attention.Split) + 1;
+        var unit = Math.Max(1, (int)BitOperations.RoundUpToPowerOf2((uint)splits) / 16);
+        return (splits + unit - 1) / unit * unit;
+    }
+
+    /// <summary>Whether every sequence has one token.</summary>
+    private static bool IsDecode(Step step)
+    {
+        if (step.SequenceCount != step.Count) return false;
+        for (var t = 0; t < step.Count; t++)
+        {
+            if (step.Sequences[t] != t) return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether a step's tokens follow each other.</summary>
+    private static bool Follow(Step step)
+    {
+        for (var t = 1; t < step.Count; t++)
+        {
+            if (step.Positions[t] != step.Positions[0] + t) return false;
+        }
+        return true;
+    }
+
+    /// <summary>
+    /// Launches what <see cref="RopeAndStore"/> has left for the attention of a decode step, which does it on the way; called by everything that
+    /// may come in between.
+    /// </summary>
+    private void RopeNow()
+    {
+        if (waitingCache is not { } kv) return;
+        waitingCache = null;
+        kv.Kernels.Rope.Launch(waiting, waitingTokens, Blocks(waiting.Heads + (2 * waiting.KvHeads), Rows.Warps));
     }
 
     private Pages PagesOf(Step step, KvCache cache, int layer)
@@ -89,7 +165,6 @@ internal sealed unsafe partial class CudaBackend
             Keys = kv.Keys(layer),
             Values = kv.Values(layer),
             PerSequence = step.PagesPerSequence,
-            Tokens = kv.Shape.PageTokens,
         };
     }
 }

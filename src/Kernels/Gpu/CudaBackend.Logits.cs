@@ -67,6 +67,7 @@ internal sealed unsafe partial class CudaBackend
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start + length, tensor.Length);
         device.Enter();
+        RopeNow();
         if (tensor == headed && start + length <= headedLength)
         {
             // All rows of logits at once: the next calls are for the other rows.
@@ -83,6 +84,7 @@ internal sealed unsafe partial class CudaBackend
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start + values.Length, tensor.Length);
         device.Enter();
+        RopeNow();
         if (tensor == headed) headed = null;
         fixed (float* from = values) device.Upload(DeviceTensor.Of(tensor) + (start * sizeof(float)), from, values.Length * (long)sizeof(float));
     }

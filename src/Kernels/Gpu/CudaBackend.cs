@@ -7,7 +7,7 @@ namespace WarpDecode.Kernels.Gpu;
 internal delegate void WeightFiller(TensorView view, long address, long rows, long rowBytes);
 
 /// <summary>
-/// The GPU: weights, cache and activations in its memory, one launch an operation (two for attention), one small copy in for each
+/// The GPU: weights, cache and activations in its memory, one launch an operation, one small copy in for each
 /// step. A decode step of a shape seen before is one recorded graph.
 /// </summary>
 internal sealed unsafe partial class CudaBackend : IBackend
@@ -27,9 +27,6 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly Dictionary<WeightType, FormatKernels> formats = [];
     private readonly Dictionary<(int Tokens, int Splits, bool Head), Recording?> graphs = [];
     private readonly Kernel<AnglesArgs> angles;
-    private readonly Kernel<RopeArgs> rope;
-    private readonly Kernel<AttentionArgs> partialAttention;
-    private readonly Kernel<AttentionArgs> combinedAttention;
     private StepInputs? inputs;
     private long staging;
     private long attention;
@@ -46,9 +43,6 @@ internal sealed unsafe partial class CudaBackend : IBackend
         this.records = records && device.HasGraphs;
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
-        rope = device.Compile<RopeArgs>(Rope.Run);
-        partialAttention = device.Compile<AttentionArgs>(Gpu.Attention.Partial);
-        combinedAttention = device.Compile<AttentionArgs>(Gpu.Attention.Combine);
     }
 
     public string Name => "cuda";
@@ -57,6 +51,8 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     // Rows of weights are read once for all tokens of a step, so that a large one pays; its activations take tens of megabytes.
     public int PrefillTokens => 512;
+
+    public IReadOnlyList<WeightType> KvTypes { get; } = [WeightType.F32, WeightType.F16, WeightType.BF16];
 
     public long? FreeBytes => device.FreeBytes is long.MaxValue ? null : Math.Max(0, device.FreeBytes - StagingBytes - AttentionBytes - (256L << 20));
 
@@ -115,13 +111,16 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public KvCache AllocateKvCache(in KvShape shape)
     {
         device.Enter();
-        if (shape.PageTokens % 32 != 0) throw Unsupported($"pages of {shape.PageTokens} positions: the cuda backend needs a multiple of 32");
+        if (shape.PageTokens != Pages.Size) throw Unsupported($"pages of {shape.PageTokens} positions: the cuda backend needs {Pages.Size}");
+        if (shape.Type == WeightType.F32 && device.Capability < 80)
+            throw new GpuException("a cache of FP32 keys and values needs compute capability 8.0", "Use --kv-type f16, or --backend cpu.");
         return new DeviceKvCache(device, shape);
     }
 
     public void CopyPage(KvCache cache, int from, int to)
     {
         device.Enter();
+        RopeNow();
         ((DeviceKvCache)cache).CopyPage(from, to);
     }
 
@@ -129,6 +128,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         device.Enter();
         if (recording) StopRecording().Dispose(); // the step before failed halfway
+        waitingCache = null;
         if (inputs is null || !inputs.Fits(step))
         {
             device.EndUploads();
@@ -157,6 +157,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     public void End(Step step)
     {
+        RopeNow();
         if (!recording) return;
         var recorded = new Recording(StopRecording(), step.LogitCount == 0 ? null : headed, headedLength);
         graphs[Shape(step)] = recorded;

@@ -73,10 +73,14 @@ internal sealed class DeviceKvCache : KvCache
         : base(shape)
     {
         this.device = device;
-        PageBytes = (long)shape.PageTokens * shape.KvHeads * shape.HeadDim * sizeof(float);
+        Kernels = KvKernels.Of(shape.Type, device);
+        PageBytes = (long)shape.PageTokens * shape.KvHeads * shape.HeadDim * shape.Type.BlockBytes();
         planeBytes = PageBytes * shape.Pages;
         start = device.Allocate(planeBytes * 2 * shape.Layers, "keys and values");
     }
+
+    /// <summary>The kernels for its type.</summary>
+    public KvKernels Kernels { get; }
 
     /// <summary>Bytes of the keys, or of the values, of a page in one layer.</summary>
     public long PageBytes { get; }

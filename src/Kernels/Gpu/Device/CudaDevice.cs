@@ -66,6 +66,8 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
     public override long FreeBytes => Memory().Free;
 
+    public override int Capability => (capability.Major * 10) + capability.Minor;
+
     public override bool HasGraphs => true;
 
     /// <summary>The stream, for measurements with events.</summary>

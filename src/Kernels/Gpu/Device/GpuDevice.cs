@@ -45,6 +45,9 @@ internal abstract unsafe class GpuDevice : IDisposable
     /// <summary>Bytes that can still be allocated.</summary>
     public abstract long FreeBytes { get; }
 
+    /// <summary>Compute capability: 75, 80, 90 …</summary>
+    public virtual int Capability => 90;
+
     /// <summary>Whether queued work can be captured into a graph.</summary>
     public abstract bool HasGraphs { get; }
 
