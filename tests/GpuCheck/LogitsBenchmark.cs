@@ -39,10 +39,20 @@ internal static unsafe class LogitsBenchmark
             }, 5));
             foreach (var count in (int[])[1, 8, 40, 128])
             {
-                var args = new TopLogitsArgs { Logits = DeviceTensor.Of(logits), Partials = partials, Arrived = arrived, Best = best, Vocabulary = Vocabulary, Count = count };
+                var parts = TopLogits.Parts(rows);
+                var args = new TopLogitsArgs
+                {
+                    Logits = DeviceTensor.Of(logits),
+                    Partials = partials,
+                    Arrived = arrived,
+                    Best = best,
+                    Vocabulary = Vocabulary,
+                    Count = count,
+                    Parts = parts,
+                };
                 var alone = timing.Microseconds(() =>
                 {
-                    for (var i = 0; i < Launches; i++) kernel.Launch(args, (Vocabulary + TopLogits.Chunk - 1) / TopLogits.Chunk, rows);
+                    for (var i = 0; i < Launches; i++) kernel.Launch(args, (Vocabulary + (parts * TopLogits.Part) - 1) / (parts * TopLogits.Part), rows);
                 }) / Launches;
                 var top = new TopLogit[rows * count];
                 var whole = Wall(() => backend.TopLogits(logits, rows, Vocabulary, count, top), 20);
