@@ -1,8 +1,12 @@
+using WarpDecode.Kernels.Gpu.Device;
+
 namespace WarpDecode.Kernels.Gpu;
 
 // The router and the expert FFN.
 internal sealed unsafe partial class CudaBackend
 {
+    private Kernel<GroupsArgs>? groups;
+
     public void Route(Step step, Tensor x, Tensor norm, float epsilon, Weight router, in RouterSpec spec, Tensor h, Routing routing)
     {
         var (w, routes) = ((DeviceWeight)router, (DeviceRouting)routing);
@@ -24,6 +28,7 @@ internal sealed unsafe partial class CudaBackend
             Epsilon = epsilon,
         };
         w.Kernels.Route.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
+        if (step.Count > 1) Group(step, routes);
     }
 
     public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid)
@@ -64,5 +69,21 @@ internal sealed unsafe partial class CudaBackend
             TopK = routes.TopK,
         };
         w.Kernels.Down.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
+    }
+
+    private void Group(Step step, DeviceRouting routes)
+    {
+        groups ??= device.Compile<GroupsArgs>(Groups.Run);
+        groups.Launch(
+            new GroupsArgs
+            {
+                Ids = routes.Ids,
+                Offsets = routes.Offsets,
+                Active = routes.Active,
+                Slots = routes.Slots,
+                Count = step.Count * routes.TopK,
+                Experts = routes.Experts,
+            },
+            Blocks(routes.Experts, Rows.Warps));
     }
 }

@@ -39,6 +39,15 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
     /// <summary>Blocks arrived for each token, within a launch; 0 before and after.</summary>
     public long Arrived { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
 
+    /// <summary>Where each expert's slots begin [E + 1]; this and the next two by <see cref="Groups"/>, in steps of more than one token.</summary>
+    public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
+
+    /// <summary>Count and ids of the experts that have slots [1 + E].</summary>
+    public long Active { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
+
+    /// <summary>Slots by expert [T, K].</summary>
+    public long Slots { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
+
     public override int Expert(int t, int k)
     {
         int id;
