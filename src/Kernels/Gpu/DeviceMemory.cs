@@ -11,10 +11,16 @@ internal sealed class DeviceTensor(GpuDevice device, long length, string purpose
     public static long Of(Tensor tensor) => ((DeviceTensor)tensor).Address;
 }
 
-/// <summary>A weight in device memory, in the layout of its lane format.</summary>
-internal sealed class DeviceWeight(TensorView view, int experts, int rows, int columns, FormatKernels kernels, long address)
+/// <summary>A weight in device memory, in the layout of its lane format or in tiles.</summary>
+internal sealed class DeviceWeight(TensorView view, int experts, int rows, int columns, FormatKernels kernels, TileFormatKernels? tiles, long address)
     : Weight(view.Name, view.Type, experts, rows, columns)
 {
+    /// <summary>Where it came from.</summary>
+    public TensorView View { get; } = view;
+
+    /// <summary>The kernels for its tiles, or null if it lies in rows.</summary>
+    public TileFormatKernels? Tiles { get; } = tiles;
+
     /// <summary>The kernels for its type.</summary>
     public FormatKernels Kernels { get; } = kernels;
 
