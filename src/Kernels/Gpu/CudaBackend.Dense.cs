@@ -10,6 +10,7 @@ internal sealed unsafe partial class CudaBackend
 
     private Kernel<SplitArgs>? split;
     private Kernel<SplitArgs>? normSplit;
+    private readonly Kernel<TileProjectArgs>?[] mixedProject = new Kernel<TileProjectArgs>?[4];
 
     public void Embed(Step step, Weight table, Tensor x)
     {
@@ -39,13 +40,13 @@ internal sealed unsafe partial class CudaBackend
             Tokens = step.Count,
             Epsilon = epsilon,
         };
-        // One launch for neighbours of the same type and layout, three at most.
+        // One launch for neighbours of the same type, or for those in tiles, three at most.
         var isSplit = false;
         while (weights.Length > 0)
         {
             var count = 1;
             var first = (DeviceWeight)weights[0];
-            while (count < weights.Length && count < 3 && weights[count].Type == first.Type && ((DeviceWeight)weights[count]).Tiles == first.Tiles) count++;
+            while (count < weights.Length && count < 3 && Together(first, (DeviceWeight)weights[count])) count++;
             if (first.Tiles is not null)
             {
                 ProjectTiles(weights[..count], args, norm: true, ref isSplit);
@@ -97,7 +98,9 @@ internal sealed unsafe partial class CudaBackend
         (headed, headedLength, mirrored) = (logits, (long)rows.Length * w.Rows, false);
     }
 
-    /// <summary>One launch for up to three weights in tiles of the same type; the activations are split before if that was not done yet and pays.</summary>
+    private static bool Together(DeviceWeight a, DeviceWeight b) => (a.Tiles is null) == (b.Tiles is null) && (a.Tiles is not null || a.Type == b.Type);
+
+    /// <summary>One launch for up to three weights in tiles; the activations are split before if that was not done yet and pays.</summary>
     private void ProjectTiles(ReadOnlySpan<Weight> weights, in ProjectArgs source, bool norm, ref bool isSplit)
     {
         var first = (DeviceWeight)weights[0];
@@ -115,6 +118,12 @@ internal sealed unsafe partial class CudaBackend
         };
         if (weights.Length > 1) (args.W1, args.Tiles1) = (((DeviceWeight)weights[1]).Address, weights[1].Rows / Tiles.Rows);
         if (weights.Length > 2) (args.W2, args.Tiles2) = (((DeviceWeight)weights[2]).Address, weights[2].Rows / Tiles.Rows);
+        var mixed = false;
+        for (var i = 0; i < weights.Length; i++)
+        {
+            args.Kinds |= TileProject.KindOf(weights[i].Type) << (4 * i);
+            mixed |= weights[i].Type != first.Type;
+        }
         var tiles = args.Tiles0 + args.Tiles1 + args.Tiles2;
         var (many, wide) = (args.Tokens > 1 || tiles > SplitTiles || source.Selected != 0, args.PerRow >= TileProject.WidePerRow);
         if (many)
@@ -123,8 +132,18 @@ internal sealed unsafe partial class CudaBackend
             if (!isSplit) SplitRows(new SplitArgs { X = source.X, Norm = source.Norm, Selected = source.Selected, To = args.X, PerRow = args.PerRow, Rows = args.Tokens }, norm);
             isSplit = true;
         }
-        first.Tiles!.Project(norm, many, wide).Launch(args, many ? Blocks(args.Tokens, TileProject.MaxTokens) : 1, tiles);
+        var kernel = mixed ? Mixed(many, wide) : first.Tiles!.Project(norm, many, wide);
+        kernel.Launch(args, many ? Blocks(args.Tokens, TileProject.MaxTokens) : 1, tiles);
     }
+
+    /// <summary>Matrices of several formats: only those behind a norm, queries, keys and values, come together.</summary>
+    private Kernel<TileProjectArgs> Mixed(bool many, bool wide) => mixedProject[(many ? 2 : 0) | (wide ? 1 : 0)] ??= (many, wide) switch
+    {
+        (false, false) => device.Compile<TileProjectArgs>(TileProject.SingleMixed),
+        (false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingleMixed),
+        (true, false) => device.Compile<TileProjectArgs>(TileProject.ManyMixed),
+        (true, true) => device.Compile<TileProjectArgs>(TileProject.WideManyMixed),
+    };
 
     private void SplitRows(in SplitArgs args, bool norm)
     {

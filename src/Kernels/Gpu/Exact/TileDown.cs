@@ -183,14 +183,17 @@ internal static class TileDown
                 for (var s = mine; s < a.PerRow; s += classes)
                 {
                     if (a.PerRow > classes && (s != mine || first != begin)) record = TTile.Load(row + (s * TTile.RecordBytes), lane);
-                    for (var i = 0; i < count; i += 2)
+                    var i = 0;
+                    for (; i + 2 < count; i += 4)
                     {
-                        var column = i + (lane >> 4);
-                        var output = i + ((lane >> 1) & 1);
-                        var pair = Digits.Dot<TTile>(record, At(a, first + (column < count ? column : i), s), lane);
-                        var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(At(a, first + (output < count ? output : i), s));
-                        var to = (((warp * MaxTokens) + output) * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
-                        sums[to] = s == mine ? value : sums[to] + value;
+                        var (p, q) = Digits.DotTwice<TTile>(record, At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                        Keep(a, p, first, i, count, s, s == mine, warp, sums, lane);
+                        Keep(a, q, first, i + 2, count, s, s == mine, warp, sums, lane);
+                    }
+                    if (i < count)
+                    {
+                        var p = Digits.Dot<TTile>(record, At(a, first, i + (lane >> 4), count, s), lane);
+                        Keep(a, p, first, i, count, s, s == mine, warp, sums, lane);
                     }
                 }
             }
@@ -217,7 +220,18 @@ internal static class TileDown
         return a.Down + ((((long)expert * a.Tiles) + Grid.IdxY) * a.PerRow * TTile.RecordBytes);
     }
 
+    /// <summary>Record s of a slot in the list; past the end the last one is computed again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long At(TileDownArgs a, int place, int s) =>
-        a.Mid + ((((long)Dev.LoadInt(a.Slots + (place * 4L)) * a.PerRow) + s) * Digits.RecordBytes);
+    private static long At(TileDownArgs a, int first, int place, int count, int s) =>
+        a.Mid + ((((long)Dev.LoadInt(a.Slots + ((first + (place < count ? place : count - 1)) * 4L)) * a.PerRow) + s) * Digits.RecordBytes);
+
+    /// <summary>Adds a lane's value of places i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Keep(TileDownArgs a, Pair pair, int first, int i, int count, int s, bool fresh, int warp, ArrayView<float> sums, int lane)
+    {
+        var place = i + ((lane >> 1) & 1);
+        var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(At(a, first, place, count, s));
+        var to = (((warp * MaxTokens) + place) * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
+        sums[to] = fresh ? value : sums[to] + value;
+    }
 }

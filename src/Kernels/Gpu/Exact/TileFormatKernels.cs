@@ -62,12 +62,12 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
     public override Kernel<TileProjectArgs> Project(bool norm, bool many, bool wide) =>
         project[(norm ? 4 : 0) | (many ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, many, wide) switch
         {
-            (false, false, false) => device.Compile<TileProjectArgs>(TileProject.One<TTile, Zero>),
-            (false, false, true) => device.Compile<TileProjectArgs>(TileProject.WideOne<TTile, Zero>),
+            (false, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, Zero>),
+            (false, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, Zero>),
             (false, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, Zero>),
             (false, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, Zero>),
-            (true, false, false) => device.Compile<TileProjectArgs>(TileProject.One<TTile, One>),
-            (true, false, true) => device.Compile<TileProjectArgs>(TileProject.WideOne<TTile, One>),
+            (true, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, One>),
+            (true, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, One>),
             (true, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, One>),
             (true, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, One>),
         };

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Gpu.Formats;
 
@@ -30,6 +31,9 @@ internal struct TileProjectArgs
     /// <summary>Values from one token's outputs to the next.</summary>
     public int Stride;
     public int Tokens;
+
+    /// <summary>For matrices of several formats: which each is of, four bits each from below (<see cref="TileProject.KindOf"/>).</summary>
+    public int Kinds;
     public float Epsilon;
 }
 
@@ -51,7 +55,7 @@ internal static class TileProject
     private const int Values = Tiles.Rows + 1; // of a token and warp: the sums, and the sum of squares
 
     [Launch(Threads = 256, Blocks = 3, Dependent = true)]
-    public static void One<TTile, TNorm>(TileProjectArgs a)
+    public static void Single<TTile, TNorm>(TileProjectArgs a)
         where TTile : struct, ITileFormat
         where TNorm : struct, IConstant
     {
@@ -61,7 +65,7 @@ internal static class TileProject
     }
 
     [Launch(Threads = 512, Blocks = 1, Dependent = true)]
-    public static void WideOne<TTile, TNorm>(TileProjectArgs a)
+    public static void WideSingle<TTile, TNorm>(TileProjectArgs a)
         where TTile : struct, ITileFormat
         where TNorm : struct, IConstant
     {
@@ -86,6 +90,71 @@ internal static class TileProject
     {
         var sums = SharedMemory.Allocate<float>(16 * MaxTokens * Values);
         Together<TTile, TNorm>(a, 16, sums);
+    }
+
+    /// <summary>As the kernels above for matrices of several formats in one launch, chosen by the block.</summary>
+    [Launch(Threads = 256, Blocks = 3, Dependent = true)]
+    public static void SingleMixed(TileProjectArgs a)
+    {
+        var sums = SharedMemory.Allocate<float>(8 * Values);
+        var digits = SharedMemory.Allocate<U4>(8 * Digits.RecordBytes / 16);
+        AloneMixed(a, 8, sums, digits);
+    }
+
+    [Launch(Threads = 512, Blocks = 1, Dependent = true)]
+    public static void WideSingleMixed(TileProjectArgs a)
+    {
+        var sums = SharedMemory.Allocate<float>(16 * Values);
+        var digits = SharedMemory.Allocate<U4>(16 * Digits.RecordBytes / 16);
+        AloneMixed(a, 16, sums, digits);
+    }
+
+    [Launch(Threads = 256, Blocks = 3, Dependent = true)]
+    public static void ManyMixed(TileProjectArgs a)
+    {
+        var sums = SharedMemory.Allocate<float>(8 * MaxTokens * Values);
+        TogetherMixed(a, 8, sums);
+    }
+
+    [Launch(Threads = 512, Blocks = 1, Dependent = true)]
+    public static void WideManyMixed(TileProjectArgs a)
+    {
+        var sums = SharedMemory.Allocate<float>(16 * MaxTokens * Values);
+        TogetherMixed(a, 16, sums);
+    }
+
+    /// <summary>A format's number in <see cref="TileProjectArgs.Kinds"/>.</summary>
+    public static int KindOf(WeightType type) => type switch
+    {
+        WeightType.Q4_K => 0,
+        WeightType.Q6_K => 1,
+        WeightType.Q8_0 => 2,
+        _ => throw new NotSupportedException($"no tiles of type {type}"),
+    };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AloneMixed(TileProjectArgs a, int warps, ArrayView<float> sums, ArrayView<U4> digits)
+    {
+        var kind = Kind(a, Grid.IdxY);
+        if (kind == 0) Alone<Q4_KTile, One>(a, warps, sums, digits);
+        else if (kind == 1) Alone<Q6_KTile, One>(a, warps, sums, digits);
+        else Alone<Q8_0Tile, One>(a, warps, sums, digits);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TogetherMixed(TileProjectArgs a, int warps, ArrayView<float> sums)
+    {
+        var kind = Kind(a, Grid.IdxY);
+        if (kind == 0) Together<Q4_KTile, One>(a, warps, sums);
+        else if (kind == 1) Together<Q6_KTile, One>(a, warps, sums);
+        else Together<Q8_0Tile, One>(a, warps, sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Kind(TileProjectArgs a, int tile)
+    {
+        var shift = tile < a.Tiles0 ? 0 : tile < a.Tiles0 + a.Tiles1 ? 4 : 8;
+        return (a.Kinds >> shift) & 15;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -139,30 +208,43 @@ internal static class TileProject
         for (var s = warp; s < a.PerRow; s += warps)
         {
             if (s != warp) record = TTile.Load(row + (s * TTile.RecordBytes), lane);
-            for (var i = 0; i < count; i += 2)
+            var i = 0;
+            for (; i + 2 < count; i += 4)
             {
-                // Past the end the last token is computed again, and not kept.
-                var column = i + (lane >> 4);
-                var output = i + ((lane >> 1) & 1);
-                var pair = Digits.Dot<TTile>(record, At(a, first + (column < count ? column : i), s), lane);
-                var of = At(a, first + (output < count ? output : i), s);
-                var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(of);
-                var to = (((warp * MaxTokens) + output) * Values) + (lane >> 2) + ((lane & 1) * 8);
-                sums[to] = s == warp ? value : sums[to] + value;
-                if (TNorm.Value != 0 && (lane & 29) == 0)
-                {
-                    to += Tiles.Rows;
-                    var squares = Digits.Squares(of);
-                    sums[to] = s == warp ? squares : sums[to] + squares;
-                }
+                var (p, q) = Digits.DotTwice<TTile>(record, At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                Keep<TNorm>(a, p, first, i, count, s, s == warp, warp, sums, lane);
+                Keep<TNorm>(a, q, first, i + 2, count, s, s == warp, warp, sums, lane);
+            }
+            if (i < count)
+            {
+                var p = Digits.Dot<TTile>(record, At(a, first, i + (lane >> 4), count, s), lane);
+                Keep<TNorm>(a, p, first, i, count, s, s == warp, warp, sums, lane);
             }
         }
         Group.Barrier();
         for (var i = Group.IdxX; i < count * Tiles.Rows; i += warps * 32) Write<TNorm>(a, warps, MaxTokens, i >> 4, sums, i & 15, first + (i >> 4));
     }
 
+    /// <summary>Record s of a block's token; past the end the last token is computed again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long At(TileProjectArgs a, int token, int s) => a.X + ((((long)token * a.PerRow) + s) * Digits.RecordBytes);
+    private static long At(TileProjectArgs a, int first, int token, int count, int s) =>
+        a.X + ((((long)(first + (token < count ? token : count - 1)) * a.PerRow) + s) * Digits.RecordBytes);
+
+    /// <summary>Adds a lane's value of tokens i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Keep<TNorm>(TileProjectArgs a, Pair pair, int first, int i, int count, int s, bool fresh, int warp, ArrayView<float> sums, int lane)
+        where TNorm : struct, IConstant
+    {
+        var token = i + ((lane >> 1) & 1);
+        var of = At(a, first, token, count, s);
+        var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(of);
+        var to = (((warp * MaxTokens) + token) * Values) + (lane >> 2) + ((lane & 1) * 8);
+        sums[to] = fresh ? value : sums[to] + value;
+        if (TNorm.Value == 0 || (lane & 29) != 0) return;
+        to += Tiles.Rows;
+        var squares = Digits.Squares(of);
+        sums[to] = fresh ? squares : sums[to] + squares;
+    }
 
     /// <summary>The first record of a block's rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
