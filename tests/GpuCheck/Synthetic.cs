@@ -96,7 +96,7 @@ internal sealed class Synthetic(GpuDevice device)
             return;
         }
         // As in a file, not as in the lanes' layout.
-        Words(address, rows, rowBytes, (int)(rowBytes / 4), uint.MaxValue, 0);
+        Words(address, 1, 0, checked((int)(rows * rowBytes / 4)), uint.MaxValue, 0); // a row of them need not end at a word
         var (offset, magnitude) = view.Type is WeightType.Q8_0 ? (0, 74f) : (208, 74 * 18.5f);
         scale.Launch(
             new ScaleArgs { To = address, Blocks = rows * (rowBytes / bytes), BlockBytes = bytes, Offset = offset, Scale = Half(MathF.ScaleB(1, exponent) / magnitude) }, Blocks);

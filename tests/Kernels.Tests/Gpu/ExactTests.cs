@@ -78,43 +78,48 @@ public sealed class ExactTests : IDisposable
         }
     }
 
-    [Fact]
-    public void MatricesInTilesAndInRowsShareOneOutput()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void MatricesInTilesAndInRowsShareOneOutput(int tokens)
     {
-        var pairs = new[] { Load(WeightType.Q4_K, [16, 256]), Load(WeightType.Q6_K, [16, 256]), Load(WeightType.Q6_K, [3, 256]) };
-        var step = Decode([0, 0]);
+        var pairs = new[] { Load(WeightType.Q4_K, [16, 256]), Load(WeightType.Q8_0, [16, 256]), Load(WeightType.Q6_K, [16, 256]), Load(WeightType.Q6_K, [3, 256]) };
+        var step = Decode(new int[tokens]);
         gpu.Begin(step);
-        var (x, norm, y) = (Both(Values(512)), Values(256), Both(new float[70]));
+        var (x, norm, y) = (Both(Values(tokens * 256)), Values(256), Both(new float[tokens * 51]));
         reference.NormProject(step, x.Host, reference.Upload(norm), Epsilon, [.. pairs.Select(p => p.Host)], y.Host);
         gpu.NormProject(step, x.Device, gpu.Upload(norm), Epsilon, [.. pairs.Select(p => p.Device)], y.Device);
-        Agree(y, 70);
+        Agree(y, tokens * 51);
     }
 
-    /// <summary>Format, T, E, K, hidden, ff.</summary>
+    /// <summary>Format, T, E, K, columns and rows of gate and up, columns and rows of down.</summary>
     [Theory]
-    [InlineData(WeightType.Q4_K, 1, 3, 2, 512, 256)]
-    [InlineData(WeightType.Q4_K, 6, 3, 2, 256, 256)]
-    [InlineData(WeightType.Q4_K, 5, 2, 1, 256, 768)]
-    [InlineData(WeightType.Q6_K, 5, 2, 1, 256, 512)]
-    [InlineData(WeightType.Q8_0, 5, 3, 2, 256, 256)]
-    public void ExpertsAgree(WeightType type, int tokens, int experts, int topK, int hidden, int ff)
+    [InlineData(WeightType.Q4_K, 1, 3, 2, 512, 32, 256, 16)]
+    [InlineData(WeightType.Q4_K, 6, 3, 2, 256, 48, 256, 32)]
+    [InlineData(WeightType.Q4_K, 5, 2, 1, 768, 16, 768, 48)]
+    [InlineData(WeightType.Q4_K, 5, 1, 1, 2304, 16, 2304, 16)]
+    [InlineData(WeightType.Q4_K, 2, 2, 2, 2304, 16, 2304, 16)]
+    [InlineData(WeightType.Q6_K, 5, 2, 1, 512, 16, 512, 16)]
+    [InlineData(WeightType.Q6_K, 1, 3, 2, 256, 16, 768, 16)]
+    [InlineData(WeightType.Q8_0, 5, 3, 2, 256, 16, 768, 16)]
+    public void ExpertsAgree(WeightType type, int tokens, int experts, int topK, int columns, int rows, int downColumns, int downRows)
     {
-        var router = Load(WeightType.F32, [experts, hidden]);
-        var (gate, up, down) = (Load(type, [experts, ff, hidden]), Load(type, [experts, ff, hidden]), Load(type, [experts, hidden, ff]));
-        var (step, x, h) = (Decode(new int[tokens]), Both(Values(tokens * hidden)), Both(new float[tokens * hidden]));
+        var router = Load(WeightType.F32, [experts, columns]);
+        var (gate, up, down) = (Load(type, [experts, rows, columns]), Load(type, [experts, rows, columns]), Load(type, [experts, downRows, downColumns]));
+        var (step, x, h) = (Decode(new int[tokens]), Both(Values(tokens * columns)), Both(new float[tokens * columns]));
         gpu.Begin(step);
         var routing = (Host: reference.AllocateRouting(tokens, topK, experts), Device: gpu.AllocateRouting(tokens, topK, experts));
-        var ones = Enumerable.Repeat(1f, hidden).ToArray();
+        var ones = Enumerable.Repeat(1f, columns).ToArray();
         reference.Route(step, x.Host, reference.Upload(ones), Epsilon, router.Host, new RouterSpec(topK, true), h.Host, routing.Host);
         gpu.Route(step, x.Device, gpu.Upload(ones), Epsilon, router.Device, new RouterSpec(topK, true), h.Device, routing.Device);
-        var mid = Both(new float[tokens * topK * ff]);
+        var mid = Both(new float[tokens * topK * rows]);
         reference.MoeGateUp(step, h.Host, gate.Host, up.Host, routing.Host, mid.Host);
         gpu.MoeGateUp(step, h.Device, gate.Device, up.Device, routing.Device, mid.Device);
-        Agree(mid, tokens * topK * ff);
-        var wide = Both(Values(tokens * topK * ff));
-        reference.MoeDown(step, wide.Host, down.Host, routing.Host, x.Host);
-        gpu.MoeDown(step, wide.Device, down.Device, routing.Device, x.Device);
-        Agree(x, tokens * hidden);
+        Agree(mid, tokens * topK * rows);
+        var (wide, y) = (Both(Values(tokens * topK * downColumns)), Both(Values(tokens * downRows)));
+        reference.MoeDown(step, wide.Host, down.Host, routing.Host, y.Host);
+        gpu.MoeDown(step, wide.Device, down.Device, routing.Device, y.Device);
+        Agree(y, tokens * downRows);
     }
 
     [Fact]
@@ -141,17 +146,17 @@ public sealed class ExactTests : IDisposable
     [InlineData(WeightType.Q8_0)]
     public void ATokensBitsDoNotDependOnItsBatch(WeightType type)
     {
-        const int hidden = 512, ff = 256, experts = 3, topK = 2, tokens = 5;
+        const int hidden = 512, rows = 16, ff = 256, experts = 3, topK = 2, tokens = 5;
         var (_, matrix) = Load(type, [16, hidden]);
         var (_, router) = Load(WeightType.F32, [experts, hidden]);
-        var (_, gate) = Load(type, [experts, ff, hidden]);
-        var (_, up) = Load(type, [experts, ff, hidden]);
+        var (_, gate) = Load(type, [experts, rows, hidden]);
+        var (_, up) = Load(type, [experts, rows, hidden]);
         var (_, down) = Load(type, [experts, 32, ff]);
-        var (norm, values) = (gpu.Upload(Values(hidden)), Values(tokens * hidden));
-        var batch = Run(values);
+        var (norm, values, wide) = (gpu.Upload(Values(hidden)), Values(tokens * hidden), Values(tokens * topK * ff));
+        var batch = Run(0, tokens);
         foreach (var (t, count) in ((int, int)[])[(4, 1), (2, 2)])
         {
-            var alone = Run(values[(t * hidden)..((t + count) * hidden)]);
+            var alone = Run(t, count);
             for (var i = 0; i < alone.Length; i++)
             {
                 var size = alone[i].Length / count;
@@ -159,19 +164,18 @@ public sealed class ExactTests : IDisposable
             }
         }
 
-        float[][] Run(float[] input)
+        float[][] Run(int first, int count)
         {
-            var count = input.Length / hidden;
             var step = Decode(new int[count]);
             gpu.Begin(step);
-            var (x, y, z) = (gpu.Upload(input), gpu.Allocate(count * 16), gpu.Allocate(count * 16));
-            var (h, mid, routing) = (gpu.Allocate(count * hidden), gpu.Allocate(count * topK * ff), gpu.AllocateRouting(count, topK, experts));
+            var (x, y, z) = (gpu.Upload(values.AsSpan(first * hidden, count * hidden)), gpu.Allocate(count * 16), gpu.Allocate(count * 16));
+            var (h, mid, routing) = (gpu.Allocate(count * hidden), gpu.Allocate(count * topK * rows), gpu.AllocateRouting(count, topK, experts));
             gpu.NormProject(step, x, norm, Epsilon, [matrix], y);
             gpu.ProjectAdd(step, x, matrix, z);
             gpu.Route(step, x, norm, Epsilon, router, new RouterSpec(topK, true), h, routing);
             gpu.MoeGateUp(step, h, gate, up, routing, mid);
             var output = gpu.Allocate(count * 32);
-            gpu.MoeDown(step, mid, down, routing, output);
+            gpu.MoeDown(step, gpu.Upload(wide.AsSpan(first * topK * ff, count * topK * ff)), down, routing, output);
             return [All(y), All(z), All(mid), All(output)];
         }
 

@@ -72,6 +72,11 @@ internal static class Digits
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Inverse(long record) => Dev.LoadAnyFloat(record + InverseAt);
 
+    /// <summary>A record that must be unpacked anew for each pair of tokens: its last bits now depend on a sign that is never set.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileRecord Hide<TTile>(TileRecord record, float inverse)
+        where TTile : struct, ITileFormat => TTile.Hide(record, Interop.FloatAsInt(inverse) >> 31);
+
     /// <summary>Sum of the squares.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Squares(long record) => Dev.LoadAnyFloat(record + SquaresAt);

@@ -186,14 +186,16 @@ internal static class TileDown
                     var i = 0;
                     for (; i + 2 < count; i += 4)
                     {
-                        var (p, q) = Digits.DotTwice<TTile>(record, At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
-                        Keep(a, p, first, i, count, s, s == mine, warp, sums, lane);
-                        Keep(a, q, first, i + 2, count, s, s == mine, warp, sums, lane);
+                        var (inverseP, inverseQ) = (Inverse(a, first, i, count, s, lane), Inverse(a, first, i + 2, count, s, lane));
+                        var (p, q) = Digits.DotTwice<TTile>(Digits.Hide<TTile>(record, inverseP), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                        Keep(p, inverseP, i, s == mine, warp, sums, lane);
+                        Keep(q, inverseQ, i + 2, s == mine, warp, sums, lane);
                     }
                     if (i < count)
                     {
-                        var p = Digits.Dot<TTile>(record, At(a, first, i + (lane >> 4), count, s), lane);
-                        Keep(a, p, first, i, count, s, s == mine, warp, sums, lane);
+                        var inverse = Inverse(a, first, i, count, s, lane);
+                        var p = Digits.Dot<TTile>(Digits.Hide<TTile>(record, inverse), At(a, first, i + (lane >> 4), count, s), lane);
+                        Keep(p, inverse, i, s == mine, warp, sums, lane);
                     }
                 }
             }
@@ -225,12 +227,17 @@ internal static class TileDown
     private static long At(TileDownArgs a, int first, int place, int count, int s) =>
         a.Mid + ((((long)Dev.LoadInt(a.Slots + ((first + (place < count ? place : count - 1)) * 4L)) * a.PerRow) + s) * Digits.RecordBytes);
 
+    /// <summary>2^−s of the slot that a lane's value belongs to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Inverse(TileDownArgs a, int first, int i, int count, int s, int lane) =>
+        Digits.Inverse(At(a, first, i + ((lane >> 1) & 1), count, s));
+
     /// <summary>Adds a lane's value of places i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Keep(TileDownArgs a, Pair pair, int first, int i, int count, int s, bool fresh, int warp, ArrayView<float> sums, int lane)
+    private static void Keep(Pair pair, float inverse, int i, bool fresh, int warp, ArrayView<float> sums, int lane)
     {
         var place = i + ((lane >> 1) & 1);
-        var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(At(a, first, place, count, s));
+        var value = ((lane & 1) == 0 ? pair.A : pair.B) * inverse;
         var to = (((warp * MaxTokens) + place) * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
         sums[to] = fresh ? value : sums[to] + value;
     }

@@ -41,15 +41,18 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
     private Kernel<TileDownArgs>? downMany;
     private Kernel<TileDownArgs>? downManyBySix;
 
+    // A lane's registers are a thirty-second of the bytes.
+    private static bool Large => TTile.RecordBytes > 3000;
+
     public override int RecordBytes => TTile.RecordBytes;
 
     public override Kernel<TileRepackArgs> Repack => repack ??= device.Compile<TileRepackArgs>(TileRepack.Run<TTile>);
 
     public override Kernel<TileEmbedArgs> Embed => embed ??= device.Compile<TileEmbedArgs>(TileEmbed.Run<TTile>);
 
-    public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= device.Compile<TileGateUpArgs>(TileGateUp.Few<TTile>);
+    public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.FewLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Few<TTile>);
 
-    public override Kernel<TileGateUpArgs> GateUpMany => gateUpMany ??= device.Compile<TileGateUpArgs>(TileGateUp.Many<TTile>);
+    public override Kernel<TileGateUpArgs> GateUpMany => gateUpMany ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.ManyLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Many<TTile>);
 
     public override Kernel<TileDownArgs> DownFew => downFew ??= device.Compile<TileDownArgs>(TileDown.Few<TTile>);
 

@@ -50,6 +50,41 @@ internal static class TileGateUp
     {
         var sums = SharedMemory.Allocate<float>(Warps * 2 * Tiles.Rows);
         var digits = SharedMemory.Allocate<U4>(Warps * Digits.RecordBytes / 16);
+        Slot<TTile>(a, sums, digits);
+    }
+
+    /// <summary>With more registers, for formats whose two records need them.</summary>
+    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    public static void FewLarge<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * 2 * Tiles.Rows);
+        var digits = SharedMemory.Allocate<U4>(Warps * Digits.RecordBytes / 16);
+        Slot<TTile>(a, sums, digits);
+    }
+
+    /// <summary>A block an expert and tile, or several tiles of short rows, with all tokens of the expert.</summary>
+    [Launch(Threads = 256, Blocks = 3, Dependent = true)]
+    public static void Many<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows); // [warps, tokens, gate and up, rows]
+        Grouped<TTile>(a, sums);
+    }
+
+    /// <summary>With more registers, for formats whose two records need them.</summary>
+    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    public static void ManyLarge<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows);
+        Grouped<TTile>(a, sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Slot<TTile>(TileGateUpArgs a, ArrayView<float> sums, ArrayView<U4> digits)
+        where TTile : struct, ITileFormat
+    {
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var slot = Grid.IdxX;
         var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
@@ -93,12 +128,10 @@ internal static class TileGateUp
         Store(a, slot, Grid.IdxY, Group.IdxX, gated, passed);
     }
 
-    /// <summary>A block an expert and tile, or several tiles of short rows, with all tokens of the expert.</summary>
-    [Launch(Threads = 256, Blocks = 3, Dependent = true)]
-    public static void Many<TTile>(TileGateUpArgs a)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Grouped<TTile>(TileGateUpArgs a, ArrayView<float> sums)
         where TTile : struct, ITileFormat
     {
-        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows); // [warps, tokens, gate and up, rows]
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var classes = a.PerRow < Warps ? a.PerRow : Warps;
         var tiles = Warps / classes;
@@ -133,10 +166,12 @@ internal static class TileGateUp
                     }
                     for (var i = 0; i < count; i += 2)
                     {
+                        // Past the end the last token is computed again, and not kept.
                         var column = i + (lane >> 4);
                         var output = i + ((lane >> 1) & 1);
-                        var (g, u) = Digits.Dot2<TTile>(gate, up, At(a, first + (column < count ? column : i), s), lane);
                         var inverse = Digits.Inverse(At(a, first + (output < count ? output : i), s));
+                        var (g, u) = Digits.Dot2<TTile>(
+                            Digits.Hide<TTile>(gate, inverse), Digits.Hide<TTile>(up, inverse), At(a, first + (column < count ? column : i), s), lane);
                         var to = (((warp * MaxTokens) + output) * 2 * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
                         var gated = ((lane & 1) == 0 ? g.A : g.B) * inverse;
                         var passed = ((lane & 1) == 0 ? u.A : u.B) * inverse;

@@ -211,14 +211,16 @@ internal static class TileProject
             var i = 0;
             for (; i + 2 < count; i += 4)
             {
-                var (p, q) = Digits.DotTwice<TTile>(record, At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
-                Keep<TNorm>(a, p, first, i, count, s, s == warp, warp, sums, lane);
-                Keep<TNorm>(a, q, first, i + 2, count, s, s == warp, warp, sums, lane);
+                var (inverseP, inverseQ) = (Inverse(a, first, i, count, s, lane), Inverse(a, first, i + 2, count, s, lane));
+                var (p, q) = Digits.DotTwice<TTile>(Digits.Hide<TTile>(record, inverseP), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                Keep<TNorm>(a, p, inverseP, first, i, count, s, s == warp, warp, sums, lane);
+                Keep<TNorm>(a, q, inverseQ, first, i + 2, count, s, s == warp, warp, sums, lane);
             }
             if (i < count)
             {
-                var p = Digits.Dot<TTile>(record, At(a, first, i + (lane >> 4), count, s), lane);
-                Keep<TNorm>(a, p, first, i, count, s, s == warp, warp, sums, lane);
+                var inverse = Inverse(a, first, i, count, s, lane);
+                var p = Digits.Dot<TTile>(Digits.Hide<TTile>(record, inverse), At(a, first, i + (lane >> 4), count, s), lane);
+                Keep<TNorm>(a, p, inverse, first, i, count, s, s == warp, warp, sums, lane);
             }
         }
         Group.Barrier();
@@ -230,19 +232,23 @@ internal static class TileProject
     private static long At(TileProjectArgs a, int first, int token, int count, int s) =>
         a.X + ((((long)(first + (token < count ? token : count - 1)) * a.PerRow) + s) * Digits.RecordBytes);
 
+    /// <summary>2^−s of the token that a lane's value belongs to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Inverse(TileProjectArgs a, int first, int i, int count, int s, int lane) =>
+        Digits.Inverse(At(a, first, i + ((lane >> 1) & 1), count, s));
+
     /// <summary>Adds a lane's value of tokens i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Keep<TNorm>(TileProjectArgs a, Pair pair, int first, int i, int count, int s, bool fresh, int warp, ArrayView<float> sums, int lane)
+    private static void Keep<TNorm>(TileProjectArgs a, Pair pair, float inverse, int first, int i, int count, int s, bool fresh, int warp, ArrayView<float> sums, int lane)
         where TNorm : struct, IConstant
     {
         var token = i + ((lane >> 1) & 1);
-        var of = At(a, first, token, count, s);
-        var value = ((lane & 1) == 0 ? pair.A : pair.B) * Digits.Inverse(of);
+        var value = ((lane & 1) == 0 ? pair.A : pair.B) * inverse;
         var to = (((warp * MaxTokens) + token) * Values) + (lane >> 2) + ((lane & 1) * 8);
         sums[to] = fresh ? value : sums[to] + value;
         if (TNorm.Value == 0 || (lane & 29) != 0) return;
         to += Tiles.Rows;
-        var squares = Digits.Squares(of);
+        var squares = Digits.Squares(At(a, first, token, count, s));
         sums[to] = fresh ? squares : sums[to] + squares;
     }
 

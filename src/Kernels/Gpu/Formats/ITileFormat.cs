@@ -27,6 +27,12 @@ internal interface ITileFormat
     /// <summary>Loads a lane's part of a record: loads only, so that several records are in flight.</summary>
     static abstract TileRecord Load(long record, int lane);
 
+    /// <summary>
+    /// The same record, for <paramref name="zero"/> is 0, which the compiler cannot know: in a loop over tokens it would unpack the weights
+    /// once before the loop, into more registers than there are.
+    /// </summary>
+    static abstract TileRecord Hide(TileRecord record, uint zero);
+
     /// <summary>Adds the products of sub-blocks 2·part and 2·part + 1; inlined with a constant part.</summary>
     static abstract TileSums Step(TileRecord record, int part, U4 digits, TileSums sums);
 
@@ -92,7 +98,10 @@ internal static class TileBits
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Join(float low, float high, int lane) => Dev.Fma(high, 256f, low) * ((lane & 1) != 0 ? 1f / 16 : 1f / 1048576);
 
-    /// <summary>Two bytes that begin at any even address.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static U4 Or(U4 words, uint bits) => new() { X = words.X | bits, Y = words.Y | bits, Z = words.Z | bits, W = words.W | bits };
+
+    /// <summary>Four bytes that begin at any even address.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Word(long address) => Dev.LoadU16(address) | (Dev.LoadU16(address + 2) << 16);
 

@@ -59,6 +59,20 @@ internal struct Q4_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileRecord Hide(TileRecord record, uint zero)
+    {
+        record.Q0 = TileBits.Or(record.Q0, zero); // one instruction with the mask that follows
+        record.Q1 = TileBits.Or(record.Q1, zero);
+        record.Q2 = TileBits.Or(record.Q2, zero);
+        record.Q3 = TileBits.Or(record.Q3, zero);
+        record.S0 = TileBits.Or(record.S0, zero);
+        record.M |= zero;
+        record.D.X |= zero;
+        record.D.Y |= zero;
+        return record;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileSums Step(TileRecord record, int part, U4 digits, TileSums sums)
     {
         var x = part == 0 ? record.Q0.X : part == 1 ? record.Q1.X : part == 2 ? record.Q2.X : record.Q3.X;

@@ -68,6 +68,9 @@ internal struct Q6_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileRecord Hide(TileRecord record, uint zero) => record;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileSums Step(TileRecord record, int part, U4 digits, TileSums sums)
     {
         var x = part == 0 ? record.Q0.X : part == 1 ? record.Q1.X : part == 2 ? record.Q2.X : record.Q3.X;

@@ -60,6 +60,9 @@ internal struct Q8_0Tile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileRecord Hide(TileRecord record, uint zero) => record;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileSums Step(TileRecord record, int part, U4 digits, TileSums sums)
     {
         var scalesA = part == 0 ? record.S0.X : part == 1 ? record.S0.Y : part == 2 ? record.S0.Z : record.S0.W;
