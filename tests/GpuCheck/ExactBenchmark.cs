@@ -37,9 +37,9 @@ internal static unsafe class ExactBenchmark
     public static void Run(Report report)
     {
         var lanes = new Dictionary<(WeightType, int), double>();
-        foreach (var exact in (bool[])[false, true])
+        foreach (var type in (WeightType[])[WeightType.Q4_K, WeightType.Q8_0, WeightType.Q6_K])
         {
-            foreach (var type in (WeightType[])[WeightType.Q4_K, WeightType.Q6_K, WeightType.Q8_0])
+            foreach (var exact in (bool[])[false, true])
             {
                 if (report.OutOfTime) return;
                 Pair(report, type, exact, lanes);
@@ -276,7 +276,9 @@ internal static unsafe class ExactBenchmark
 
     private static Step Decode(int count)
     {
-        var step = new Step(Prompt, Prompt, 1);
+        // One sequence too many: what is queued here is no whole step, and must not be recorded as one.
+        var step = new Step(Prompt, Prompt + 1, 1);
+        step.AddSequence([count]);
         for (var i = 0; i < count; i++)
         {
             step.AddSequence([i]);

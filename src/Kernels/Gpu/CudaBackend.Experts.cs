@@ -8,6 +8,9 @@ internal sealed unsafe partial class CudaBackend
     // From more tokens on an expert's tokens share its weights.
     private const int FewTokens = 4;
 
+    // Whose router's work is known to be done when a kernel that is queued now begins.
+    private DeviceRouting? settled;
+
     private Kernel<GroupsArgs>? groups;
     private Kernel<TileDownArgs>? combine;
 
@@ -31,6 +34,7 @@ internal sealed unsafe partial class CudaBackend
             Normalize = spec.Normalize ? 1 : 0,
             Epsilon = epsilon,
         };
+        settled = null;
         w.Kernels.Route.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
         if (step.Count > 1) Group(step, routes);
     }
@@ -100,7 +104,9 @@ internal sealed unsafe partial class CudaBackend
             Tiles = gate.Rows / Tiles.Rows,
             PerRow = gate.Columns / Tiles.Columns,
             TopK = routes.TopK,
+            Magic = ((1L << 32) / routes.TopK) + 1,
         };
+        settled = routes;
         if (step.Count <= FewTokens)
         {
             gate.Tiles!.GateUpFew.Launch(args, step.Count * routes.TopK, args.Tiles);
@@ -126,6 +132,7 @@ internal sealed unsafe partial class CudaBackend
             Tiles = down.Rows / Tiles.Rows,
             PerRow = down.Columns / Tiles.Columns,
             TopK = routes.TopK,
+            Early = settled == routes ? 1 : 0,
         };
         if (step.Count <= FewTokens)
         {
@@ -136,7 +143,6 @@ internal sealed unsafe partial class CudaBackend
         var slots = step.Count * routes.TopK;
         args.Mid = Room(ref midDigits, (long)slots * args.PerRow * Digits.RecordBytes, "activations");
         args.Partial = Room(ref partial, (long)slots * down.Rows * sizeof(float), "activations");
-        args.Early = 1; // after SplitRows
         SplitRows(new SplitArgs { X = DeviceTensor.Of(mid), To = args.Mid, PerRow = args.PerRow, Rows = slots }, norm: false);
         var (kernel, tiles) = down.Tiles!.DownMany(args.PerRow);
         kernel.Launch(args, Blocks(args.Tiles, tiles), Math.Min(routes.Experts, slots));

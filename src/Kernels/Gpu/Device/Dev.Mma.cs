@@ -83,6 +83,14 @@ internal static unsafe partial class Dev
     [IntrinsicImplementation]
     public static int RoundToInt(float value) => float.IsNaN(value) ? 0 : (int)Math.Clamp(Math.Round((double)value), int.MinValue, int.MaxValue);
 
+    /// <summary>The larger of two magnitudes; what is no number is larger than all.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxMagnitude(float a, float b) => MaxOrNaN(Math.Abs(a), Math.Abs(b));
+
+    /// <summary>The larger of two numbers, or no number if one of them is none.</summary>
+    [IntrinsicImplementation]
+    public static float MaxOrNaN(float a, float b) => MathF.Max(a, b);
+
     /// <summary>Largest of the 32 lanes of the warp, in every lane.</summary>
     [IntrinsicImplementation]
     public static uint WarpMaxBits(uint value)
@@ -218,6 +226,8 @@ internal static unsafe partial class Dev
         private static void ToHalves(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "cvt.rn.f16x2.f32");
 
         private static void RoundToInt(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "cvt.rni.s32.f32");
+
+        private static void MaxOrNaN(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "max.NaN.f32");
 
         private static void WarpMaxBits(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "redux.sync.max.u32", -1);
 

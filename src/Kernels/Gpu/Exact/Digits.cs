@@ -44,7 +44,7 @@ internal static class Digits
         }
 
         // The exponent field of the largest; that of the smallest numbers is raised so that the scale itself stays a number.
-        var largest = Dev.WarpMaxBits(Larger(Largest(a), Largest(b)));
+        var largest = Dev.WarpMaxBits(Interop.FloatAsInt(Dev.MaxMagnitude(Largest(a), Largest(b))) & 0x7FFFFFFF);
         var exponent = (int)(largest >> 23);
         if (exponent < 40) exponent = 40;
         var scale = Interop.IntAsFloat((uint)(283 - exponent) << 23);
@@ -137,6 +137,26 @@ internal static class Digits
         return (Both(TTile.Finish(weights, sumsA, Totals(a, lane), lane)), Both(TTile.Finish(weights, sumsB, Totals(b, lane), lane)));
     }
 
+    /// <summary>The sum of values that lie apart in shared memory, in order, several on their way at once.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum(ArrayView<float> values, int at, int apart, int count)
+    {
+        var sum = 0f;
+        var i = 0;
+        for (; i + 4 <= count; i += 4)
+        {
+            var (a, b, c, d) = (values[at], values[at + apart], values[at + (2 * apart)], values[at + (3 * apart)]);
+            sum = sum + a + b + c + d;
+            at += 4 * apart;
+        }
+        for (; i < count; i++)
+        {
+            sum += values[at];
+            at += apart;
+        }
+        return sum;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static long Column(long record, int lane) => record + (((lane >> 2) & 3) * 64) + ((lane & 3) * 16);
 
@@ -151,14 +171,7 @@ internal static class Digits
     private static F4 Times(F4 a, F4 b) => new() { X = a.X * b.X, Y = a.Y * b.Y, Z = a.Z * b.Z, W = a.W * b.W };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Largest(F4 v) => Larger(Larger(Magnitude(v.X), Magnitude(v.Y)), Larger(Magnitude(v.Z), Magnitude(v.W)));
-
-    // As integers, so that what is no number is larger than all numbers.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Magnitude(float value) => Interop.FloatAsInt(value) & 0x7FFFFFFF;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Larger(uint a, uint b) => a > b ? a : b;
+    private static float Largest(F4 v) => Dev.MaxMagnitude(Dev.MaxMagnitude(v.X, v.Y), Dev.MaxMagnitude(v.Z, v.W));
 
     /// <summary>Four integers as signed bytes: X the lowest of each, W the highest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

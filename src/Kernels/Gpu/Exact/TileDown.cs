@@ -56,10 +56,13 @@ internal static class TileDown
     {
         var sums = SharedMemory.Allocate<float>(MaxItems * Tiles.Rows);
         var digits = SharedMemory.Allocate<U4>(FewWarps * Digits.RecordBytes / 16);
+        var factors = SharedMemory.Allocate<float>(MaxItems);
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
         var classes = a.PerRow < MaxClasses ? a.PerRow : MaxClasses;
         var items = a.TopK * classes;
+        var x = a.X + ((((long)Grid.IdxX * a.Tiles) + Grid.IdxY) * (Tiles.Rows * 4)) + ((lane & 15) * 4L);
+        var old = 0f;
         var record = default(TileRecord);
         if (a.Early != 0)
         {
@@ -72,6 +75,8 @@ internal static class TileDown
             if (warp < items) record = TTile.Load(Row<TTile>(a, warp / classes) + (warp % classes * TTile.RecordBytes), lane);
         }
         Dev.ReleaseNext();
+        for (var k = Group.IdxX; k < a.TopK; k += FewWarps * 32) factors[k] = Dev.LoadFloat(a.Weights + (((Grid.IdxX * a.TopK) + k) * 4L));
+        if (warp == 0) old = Dev.LoadFloat(x);
         for (var item = warp; item < items; item += FewWarps)
         {
             var k = item / classes;
@@ -95,16 +100,20 @@ internal static class TileDown
             }
         }
         Group.Barrier();
-        if (Group.IdxX >= Tiles.Rows) return;
+        if (warp != 0) return;
+
+        // Half a warp for the even slots, half for the odd ones; the products are then added in the order of the slots.
+        var (row, odd) = (lane & 15, lane >> 4);
         var total = 0f;
-        for (var k = 0; k < a.TopK; k++)
+        for (var k = 0; k < a.TopK; k += 2)
         {
-            var sum = 0f;
-            for (var c = 0; c < classes; c++) sum += sums[(((k * classes) + c) * Tiles.Rows) + Group.IdxX];
-            total = Dev.Fma(Dev.LoadFloat(a.Weights + (((Grid.IdxX * a.TopK) + k) * 4L)), sum, total);
+            var mine = k + odd < a.TopK ? k + odd : k;
+            var sum = Digits.Sum(sums, (mine * classes * Tiles.Rows) + row, Tiles.Rows, classes);
+            var next = Warp.ShuffleXor(sum, 16);
+            total = Dev.Fma(factors[k], odd == 0 ? sum : next, total);
+            if (k + 1 < a.TopK) total = Dev.Fma(factors[k + 1], odd == 0 ? next : sum, total);
         }
-        var x = a.X + ((((long)Grid.IdxX * a.Tiles) + Grid.IdxY) * (Tiles.Rows * 4)) + (Group.IdxX * 4L);
-        Dev.StoreFloat(x, Dev.Fma(Dev.LoadFloat(x), 1f, total));
+        if (odd == 0) Dev.StoreFloat(x, Dev.Fma(old, 1f, total));
     }
 
     /// <summary>A warp a record, with all tokens of the expert; eight warps, for rows of 1, 2, 4 or from 8 records on.</summary>
@@ -161,12 +170,12 @@ internal static class TileDown
         var tile = (Grid.IdxX * tiles) + local;
         var busy = local < tiles && tile < a.Tiles;
         if (a.Early == 0) Dev.AwaitPrevious();
+        var expert = Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L));
         if (Grid.IdxY >= Dev.LoadFreshInt(a.Active))
         {
             if (a.Early != 0) Dev.AwaitPrevious();
             return;
         }
-        var expert = Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L));
         var (begin, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
         var row = a.Down + ((((long)expert * a.Tiles) + tile) * a.PerRow * TTile.RecordBytes);
         var mine = warp - (local * classes);
@@ -205,8 +214,7 @@ internal static class TileDown
                 var which = i / (count * Tiles.Rows);
                 var token = (i - (which * count * Tiles.Rows)) >> 4;
                 if ((Grid.IdxX * tiles) + which >= a.Tiles) continue;
-                var sum = 0f;
-                for (var c = 0; c < classes; c++) sum += sums[(((((which * classes) + c) * MaxTokens) + token) * Tiles.Rows) + (i & 15)];
+                var sum = Digits.Sum(sums, (((which * classes * MaxTokens) + token) * Tiles.Rows) + (i & 15), MaxTokens * Tiles.Rows, classes);
                 var slot = (long)Dev.LoadInt(a.Slots + ((first + token) * 4L));
                 Dev.StoreFloat(a.Partial + (((slot * a.Tiles) + (Grid.IdxX * tiles) + which) * (Tiles.Rows * 4)) + ((i & 15) * 4), sum);
             }

@@ -23,6 +23,9 @@ internal struct TileGateUpArgs
     public long Slots;
     public long Mid;
 
+    /// <summary>⌊2³² / topK⌋ + 1: slot · Magic / 2³² is the token of a slot.</summary>
+    public long Magic;
+
     /// <summary>Tiles down the rows of an expert.</summary>
     public int Tiles;
 
@@ -118,14 +121,9 @@ internal static class TileGateUp
         }
         Group.Barrier();
         if (Group.IdxX >= Tiles.Rows) return;
-        var (gated, passed) = (0f, 0f);
         var used = a.PerRow < Warps ? a.PerRow : Warps;
-        for (var w = 0; w < used; w++)
-        {
-            gated += sums[(w * 2 * Tiles.Rows) + Group.IdxX];
-            passed += sums[(w * 2 * Tiles.Rows) + Tiles.Rows + Group.IdxX];
-        }
-        Store(a, slot, Grid.IdxY, Group.IdxX, gated, passed);
+        var gated = Digits.Sum(sums, Group.IdxX, 2 * Tiles.Rows, used);
+        Store(a, slot, Grid.IdxY, Group.IdxX, gated, Digits.Sum(sums, Tiles.Rows + Group.IdxX, 2 * Tiles.Rows, used));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -140,8 +138,8 @@ internal static class TileGateUp
         var busy = local < tiles && tile < a.Tiles;
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
-        if (Grid.IdxY >= Dev.LoadInt(a.Active)) return;
         var expert = Dev.LoadInt(a.Active + 4 + (Grid.IdxY * 4L));
+        if (Grid.IdxY >= Dev.LoadInt(a.Active)) return;
         var (begin, end) = (Dev.LoadInt(a.Offsets + (expert * 4L)), Dev.LoadInt(a.Offsets + (expert * 4L) + 4));
         var row = (((long)expert * a.Tiles) + tile) * a.PerRow * TTile.RecordBytes;
         var mine = warp - (local * classes);
@@ -186,13 +184,9 @@ internal static class TileGateUp
                 var which = i / (count * Tiles.Rows);
                 var token = (i - (which * count * Tiles.Rows)) >> 4;
                 if ((Grid.IdxX * tiles) + which >= a.Tiles) continue;
-                var (gated, passed) = (0f, 0f);
-                for (var w = 0; w < classes; w++)
-                {
-                    var at = (((((which * classes) + w) * MaxTokens) + token) * 2 * Tiles.Rows) + (i & 15);
-                    gated += sums[at];
-                    passed += sums[at + Tiles.Rows];
-                }
+                var at = ((((which * classes) * MaxTokens) + token) * 2 * Tiles.Rows) + (i & 15);
+                var gated = Digits.Sum(sums, at, MaxTokens * 2 * Tiles.Rows, classes);
+                var passed = Digits.Sum(sums, at + Tiles.Rows, MaxTokens * 2 * Tiles.Rows, classes);
                 Store(a, Dev.LoadInt(a.Slots + ((first + token) * 4L)), (Grid.IdxX * tiles) + which, i & 15, gated, passed);
             }
         }
@@ -201,7 +195,7 @@ internal static class TileGateUp
     /// <summary>Record s of the token that the place in the list of slots belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static long At(TileGateUpArgs a, int place, int s) =>
-        a.X + ((((long)(Dev.LoadInt(a.Slots + (place * 4L)) / a.TopK) * a.PerRow) + s) * Digits.RecordBytes);
+        a.X + (((((Dev.LoadInt(a.Slots + (place * 4L)) * a.Magic) >> 32) * a.PerRow) + s) * Digits.RecordBytes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(TileGateUpArgs a, int slot, int tile, int row, float gated, float passed) =>

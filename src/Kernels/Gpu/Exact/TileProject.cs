@@ -276,14 +276,10 @@ internal static class TileProject
     private static void Write<TNorm>(TileProjectArgs a, int warps, int tokens, int token, ArrayView<float> sums, int row, int to)
         where TNorm : struct, IConstant
     {
-        var (sum, squares) = (0f, 0f);
         var used = a.PerRow < warps ? a.PerRow : warps;
-        for (var w = 0; w < used; w++)
-        {
-            var at = ((w * tokens) + token) * Values;
-            sum += sums[at + row];
-            if (TNorm.Value != 0) squares += sums[at + Tiles.Rows];
-        }
+        var sum = Digits.Sum(sums, (token * Values) + row, tokens * Values, used);
+        var squares = 0f;
+        if (TNorm.Value != 0) squares = Digits.Sum(sums, (token * Values) + Tiles.Rows, tokens * Values, used);
         var y = a.Y + ((((long)to * a.Stride) + (Grid.IdxY * Tiles.Rows) + row) * 4);
         if (TNorm.Value != 0) sum *= Dev.ReciprocalSqrt(Dev.Fma(squares, 1f / (a.PerRow * Tiles.Columns), a.Epsilon));
         else sum = Dev.Fma(Dev.LoadFloat(y), 1f, sum);
