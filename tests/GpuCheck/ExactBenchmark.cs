@@ -102,7 +102,7 @@ internal static unsafe class ExactBenchmark
     private static void Pair(Report report, WeightType type, bool exact, Dictionary<(WeightType, int), double> lanes)
     {
         var device = CudaDevice.Open();
-        using var backend = new CudaBackend(device, new Synthetic(device).Filler, new CudaOptions(ExactTiles: exact));
+        using var backend = new CudaBackend(device, new Synthetic(device).Filler, options: new CudaOptions(ExactTiles: exact));
         var timing = new Timing(device);
         var random = new Random(5);
         var groups = device.Compile<GroupsArgs>(Groups.Run);
