@@ -12,6 +12,9 @@ internal static class Catalog
     private static readonly Type[] Formats =
         [.. typeof(ILaneFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(ILaneFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
 
+    private static readonly Type[] TileFormats =
+        [.. typeof(ITileFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(ITileFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
+
     public static IEnumerable<(string Name, MethodInfo Method)> All()
     {
         var methods = typeof(Catalog).Assembly.GetTypes()
@@ -39,6 +42,7 @@ internal static class Catalog
             Type[] values = parameter.Name switch
             {
                 "TFormat" => [.. Formats.Where(f => method.DeclaringType != typeof(Repack) || Repacks(f))],
+                "TTile" => TileFormats,
                 "TTokens" => [typeof(One), typeof(Four)],
                 _ => [typeof(Zero), typeof(One)],
             };
