@@ -9,7 +9,7 @@ archive=$(realpath "${1:-$root/.gpu/gpu-check.tar.xz}")
 results=${2:-$root/.gpu/results}
 shift $(($# < 2 ? $# : 2))
 sections=("$@")
-[ $# -gt 0 ] || sections=(kernels bandwidth golden experts models steps)
+[ $# -gt 0 ] || sections=(kernels bandwidth golden experts logits models steps)
 mkdir -p "$results"
 results=$(cd "$results" && pwd)
 work=$(mktemp -d)

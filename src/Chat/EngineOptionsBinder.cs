@@ -35,6 +35,23 @@ internal sealed class EngineOptionsBinder
         },
     };
 
+    private readonly Option<MoeForm> moe = new("--moe")
+    {
+        Description = "How the GPU computes with quantized weights: auto (the fastest: tensor cores, activations exact), or warp-fp32 (FP32 lanes).",
+        HelpName = "auto|warp-fp32",
+        CustomParser = result =>
+        {
+            switch (result.Tokens[0].Value)
+            {
+                case "auto": return MoeForm.Auto;
+                case "warp-fp32": return MoeForm.WarpFp32;
+                default:
+                    result.AddError($"--moe takes auto or warp-fp32, not '{result.Tokens[0].Value}'");
+                    return default;
+            }
+        },
+    };
+
     private readonly Option<int> threads = new Option<int>("--threads", "-t")
     {
         Description = "Threads of the cpu backend; 0 for one a core.",
@@ -76,7 +93,7 @@ internal sealed class EngineOptionsBinder
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, threads, kvType }) command.Options.Add(option);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, threads, kvType }) command.Options.Add(option);
     }
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
@@ -92,6 +109,7 @@ internal sealed class EngineOptionsBinder
             ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
             GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
             CpuMoe = parsed.GetValue(cpuMoe),
+            Moe = parsed.GetValue(moe),
             Progress = progress,
             Cancellation = cancellation,
         };

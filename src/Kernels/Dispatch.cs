@@ -55,6 +55,15 @@ internal static class Dispatch
         _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
     };
 
+    /// <summary>Exact tensor-core kernels for <paramref name="type"/> on <paramref name="device"/>, or null if there are none.</summary>
+    public static TileFormatKernels? GpuTiles(WeightType type, GpuDevice device) => !device.HasTiles ? null : type switch
+    {
+        WeightType.Q8_0 => new TileFormatKernels<Lanes.Q8_0Tile>(device),
+        WeightType.Q4_K => new TileFormatKernels<Lanes.Q4_KTile>(device),
+        WeightType.Q6_K => new TileFormatKernels<Lanes.Q6_KTile>(device),
+        _ => null,
+    };
+
     private static LaneWidth Widest() =>
         Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? LaneWidth.Avx512
         : Avx2.IsSupported && Fma.IsSupported ? LaneWidth.Avx2

@@ -114,6 +114,8 @@ public sealed class Engine : IDisposable
         var split = options.GpuLayers is not null || options.CpuMoe > 0;
         if (split && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
             throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
+        if (options.Moe != MoeForm.Auto && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
+            throw new ArgumentException("the form of the experts can be chosen on the cuda backend only");
         Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
         switch (options.Backend)
         {
@@ -125,9 +127,10 @@ public sealed class Engine : IDisposable
                 try
                 {
                     var placement = Placement.Of(config, options);
+                    var cuda = new CudaBackend(device(), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
                     return On(placement.IsWhole
-                        ? new CudaBackend(device())
-                        : new SplitBackend(new CudaBackend(device(), records: false), new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
+                        ? cuda
+                        : new SplitBackend(cuda, new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
                 }
                 catch (Exception e) when (options.Backend == BackendKind.Auto && e is GpuException or NotSupportedException)
                 {

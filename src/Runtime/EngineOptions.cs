@@ -18,6 +18,16 @@ public enum BackendKind
     Reference,
 }
 
+/// <summary>How the cuda backend computes with quantized weights. Activations are never quantized either way.</summary>
+public enum MoeForm
+{
+    /// <summary>The fastest that there is for a weight's type: tensor cores with exact activations, or FP32 lanes.</summary>
+    Auto,
+
+    /// <summary>FP32 lanes for every type.</summary>
+    WarpFp32,
+}
+
 /// <summary>How a model is opened.</summary>
 public sealed record EngineOptions
 {
@@ -47,6 +57,9 @@ public sealed record EngineOptions
 
     /// <summary>Layers from the first on whose experts stay in the host's memory and are computed by the CPU.</summary>
     public int CpuMoe { get; init; }
+
+    /// <summary>How the GPU computes with quantized weights.</summary>
+    public MoeForm Moe { get; init; }
 
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }

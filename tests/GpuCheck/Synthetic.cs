@@ -26,6 +26,16 @@ internal struct BalanceArgs
     public uint Scales;
 }
 
+/// <summary>Parameters of <see cref="Synthetic.SetScale"/>.</summary>
+internal struct ScaleArgs
+{
+    public long To;
+    public long Blocks;
+    public int BlockBytes;
+    public int Offset;
+    public uint Scale;
+}
+
 /// <summary>Parameters of <see cref="Synthetic.Read"/>.</summary>
 internal struct ReadArgs
 {
@@ -41,6 +51,7 @@ internal sealed class Synthetic(GpuDevice device)
 
     private readonly Kernel<FillArgs> fill = device.Compile<FillArgs>(Fill);
     private readonly Kernel<BalanceArgs> balance = device.Compile<BalanceArgs>(BalanceQ4K);
+    private readonly Kernel<ScaleArgs> scale = device.Compile<ScaleArgs>(SetScale);
     private uint seed;
 
     /// <summary>Weights with magnitudes about 2^<paramref name="exponent"/>, in the layout of the type's lane format.</summary>
@@ -74,9 +85,22 @@ internal sealed class Synthetic(GpuDevice device)
     }
 
     /// <summary>For a backend that is given a file without weights.</summary>
-    public void Filler(TensorView view, long address, long rows, long rowBytes) =>
+    public void Filler(TensorView view, long address, long rows, long rowBytes)
+    {
         // The attention's outputs smaller: otherwise it averages the tokens, and all of them go to the same experts.
-        Weights(view.Type, address, rows, rowBytes, (int)view.Shape[^1], view.Name.Contains("attn_output", StringComparison.Ordinal) ? -9 : -6);
+        var exponent = view.Name.Contains("attn_output", StringComparison.Ordinal) ? -9 : -6;
+        var bytes = view.Type.BlockBytes();
+        if (view.Type is not (WeightType.Q8_0 or WeightType.Q6_K))
+        {
+            Weights(view.Type, address, rows, rowBytes, (int)view.Shape[^1], exponent);
+            return;
+        }
+        // As in a file, not as in the lanes' layout.
+        Words(address, 1, 0, checked((int)(rows * rowBytes / 4)), uint.MaxValue, 0); // a row of them need not end at a word
+        var (offset, magnitude) = view.Type is WeightType.Q8_0 ? (0, 74f) : (208, 74 * 18.5f);
+        scale.Launch(
+            new ScaleArgs { To = address, Blocks = rows * (rowBytes / bytes), BlockBytes = bytes, Offset = offset, Scale = Half(MathF.ScaleB(1, exponent) / magnitude) }, Blocks);
+    }
 
     public static void Fill(FillArgs a)
     {
@@ -87,6 +111,12 @@ internal sealed class Synthetic(GpuDevice device)
             var h = Hash((uint)i + Hash((uint)(i >> 32) + (a.Seed * 77)));
             Dev.StoreInt(a.To + (row * a.RowBytes) + ((i - (row * a.Words)) * 4), (int)((h & a.And) | a.Or));
         }
+    }
+
+    public static void SetScale(ScaleArgs a)
+    {
+        for (var i = ((long)Grid.IdxX * Rows.Threads) + Group.IdxX; i < a.Blocks; i += (long)Grid.DimX * Rows.Threads)
+            Dev.StoreU16(a.To + (i * a.BlockBytes) + a.Offset, a.Scale ^ (Hash((uint)i) & 0x03FF));
     }
 
     // Mins equal to the scales, so that with dmin = 7.5 · d the weights have no mean.

@@ -15,6 +15,9 @@ internal static class Catalog
     private static readonly Type[] KvFormats =
         [.. typeof(IKvFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(IKvFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
 
+    private static readonly Type[] TileFormats =
+        [.. typeof(ITileFormat).Assembly.GetTypes().Where(t => t.IsValueType && typeof(ITileFormat).IsAssignableFrom(t)).OrderBy(t => t.Name, StringComparer.Ordinal)];
+
     public static IEnumerable<(string Name, MethodInfo Method)> All()
     {
         var methods = typeof(Catalog).Assembly.GetTypes()
@@ -42,6 +45,7 @@ internal static class Catalog
             Type[] values = parameter.Name switch
             {
                 "TFormat" => [.. Formats.Where(f => method.DeclaringType != typeof(Repack) || Repacks(f))],
+                "TTile" => TileFormats,
                 "TTokens" => [typeof(One), typeof(Four)],
                 "TKv" => KvFormats,
                 "TChunks" => [typeof(One), typeof(TwoChunks), typeof(ThreeChunks), typeof(Four)],

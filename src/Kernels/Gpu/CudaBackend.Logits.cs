@@ -27,7 +27,8 @@ internal sealed unsafe partial class CudaBackend
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MostTop(vocabulary));
         device.Enter();
         topLogits ??= device.Compile<TopLogitsArgs>(Gpu.TopLogits.Run);
-        var chunks = Blocks(vocabulary, Gpu.TopLogits.Chunk);
+        var parts = Gpu.TopLogits.Parts(rows);
+        var chunks = Blocks(vocabulary, parts * Gpu.TopLogits.Part);
         // Buffers grow to the largest call and stay.
         if (rows > topRows)
         {
@@ -56,6 +57,7 @@ internal sealed unsafe partial class CudaBackend
             Best = (long)topBest,
             Vocabulary = vocabulary,
             Count = count,
+            Parts = parts,
         };
         topLogits.Launch(args, chunks, rows);
         device.Synchronize();

@@ -3,8 +3,14 @@ using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.Kernels.Gpu;
 
-/// <summary>Fills <paramref name="rows"/> rows of a weight at <paramref name="address"/>, in its lane format's layout.</summary>
+/// <summary>Fills <paramref name="rows"/> rows of a weight at <paramref name="address"/>, laid out as in a file.</summary>
 internal delegate void WeightFiller(TensorView view, long address, long rows, long rowBytes);
+
+/// <summary>Choices of the user.</summary>
+/// <param name="ExactTiles">
+/// Whether the quantized types that have one take their exact tensor-core form; else FP32 lanes, as all other types and shapes do.
+/// </param>
+internal sealed record CudaOptions(bool ExactTiles = true);
 
 /// <summary>
 /// The GPU: weights, cache and activations in its memory, one launch an operation, one small copy in for each
@@ -24,9 +30,15 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly GpuDevice device;
     private readonly WeightFiller? filler;
     private readonly bool records;
+    private readonly CudaOptions options;
     private readonly Dictionary<WeightType, FormatKernels> formats = [];
+    private readonly Dictionary<WeightType, TileFormatKernels?> tileFormats = [];
     private readonly Dictionary<(int Tokens, int Splits, bool Head), Recording?> graphs = [];
     private readonly Kernel<AnglesArgs> angles;
+    private readonly Dictionary<DeviceWeight, DeviceWeight> inRows = [];
+    private (long Address, long Bytes) digits;
+    private (long Address, long Bytes) midDigits;
+    private (long Address, long Bytes) partial;
     private StepInputs? inputs;
     private long staging;
     private long attention;
@@ -36,9 +48,11 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <param name="device">Where to compute; disposed with the backend.</param>
     /// <param name="filler">For measurements: makes the weights on the device instead of copying them from the file.</param>
     /// <param name="records">Whether steps are recorded: not where the host computes a part of them.</param>
-    public CudaBackend(GpuDevice device, WeightFiller? filler = null, bool records = true)
+    /// <param name="options">Choices of the user; the defaults if left out.</param>
+    public CudaBackend(GpuDevice device, WeightFiller? filler = null, bool records = true, CudaOptions? options = null)
     {
         this.device = device;
+        this.options = options ?? new CudaOptions();
         this.filler = filler;
         this.records = records && device.HasGraphs;
         device.Enter();
@@ -59,12 +73,15 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public long BytesOf(TensorView view) =>
         view.Shape.Count < 2 ? view.Count * sizeof(float)
         : !Dispatch.Supports(view.Type) ? view.Bytes // refused when it is loaded
+        : options.ExactTiles && TilesFor(view) is { } tiles ? view.Count / (Tiles.Rows * Tiles.Columns) * tiles.RecordBytes
         : Kernels(view.Type).RowBytes(checked((int)view.Shape[^1])) * (view.Count / view.Shape[^1]);
 
     /// <summary>Steps that were queued as one recorded graph, so far.</summary>
     public long ReplayedSteps { get; private set; }
 
-    public Weight Load(TensorView view)
+    public Weight Load(TensorView view) => Load(view, tiles: options.ExactTiles);
+
+    private DeviceWeight Load(TensorView view, bool tiles)
     {
         device.Enter();
         var shape = view.Shape;
@@ -72,12 +89,17 @@ internal sealed unsafe partial class CudaBackend : IBackend
         var experts = shape.Count == 3 ? checked((int)shape[0]) : 1;
         var (rows, columns) = (checked((int)shape[^2]), checked((int)shape[^1]));
         var kernels = Kernels(view.Type);
+        if (tiles && TilesFor(view) is { } exact)
+        {
+            var tiled = device.Allocate(BytesOf(view), "weights");
+            LoadTiles(view, exact, (long)experts * rows, columns, tiled);
+            return new DeviceWeight(view, experts, rows, columns, kernels, exact, tiled);
+        }
         if (columns % kernels.UnitValues != 0) throw Unsupported($"{view}: rows of {columns} weights; the cuda backend needs a multiple of {kernels.UnitValues}");
         var address = device.Allocate(kernels.RowBytes(columns) * experts * rows, "weights");
-        if (filler is not null) filler(view, address, (long)experts * rows, kernels.RowBytes(columns));
-        else if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
-        else device.UploadMapped(address, view.Data, view.Bytes);
-        return new DeviceWeight(view, experts, rows, columns, kernels, address);
+        if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
+        else Fetch(view, 0, (long)experts * rows, columns, address);
+        return new DeviceWeight(view, experts, rows, columns, kernels, null, address);
     }
 
     public Tensor LoadVector(TensorView view)
@@ -206,9 +228,66 @@ internal sealed unsafe partial class CudaBackend : IBackend
         {
             args.Rows = Math.Min(rowsAtOnce, rows - row);
             args.To = address + (row * args.ToRowBytes);
-            device.UploadMapped(staging, view.Data + (row * args.FromRowBytes), args.Rows * args.FromRowBytes);
+            Fetch(view, row, args.Rows, columns, staging);
             kernels.Repack.Launch(args, Blocks((int)args.Rows * args.BlocksPerRow, Rows.Threads));
         }
+    }
+
+    private void LoadTiles(TensorView view, TileFormatKernels kernels, long rows, int columns, long address)
+    {
+        if (staging == 0) staging = device.Allocate(StagingBytes, "staging");
+        var args = new TileRepackArgs { From = staging, RowBytes = view.Type.RowBytes(columns), PerRow = columns / Tiles.Columns };
+        var rowsAtOnce = StagingBytes / args.RowBytes / Tiles.Rows * Tiles.Rows;
+        if (rowsAtOnce == 0) throw Unsupported($"{view}: a row of {args.RowBytes} bytes is too long for the cuda backend");
+        for (var row = 0L; row < rows; row += rowsAtOnce)
+        {
+            var count = Math.Min(rowsAtOnce, rows - row);
+            args.Records = checked((int)(count / Tiles.Rows * args.PerRow));
+            args.To = address + (row / Tiles.Rows * args.PerRow * kernels.RecordBytes);
+            Fetch(view, row, count, columns, staging);
+            kernels.Repack.Launch(args, Blocks(args.Records, Rows.Warps));
+        }
+    }
+
+    /// <summary>Brings rows of a weight to the device as they lie in the file.</summary>
+    private void Fetch(TensorView view, long row, long rows, int columns, long address)
+    {
+        var rowBytes = view.Type.RowBytes(columns);
+        if (filler is not null) filler(view, address, rows, rowBytes);
+        else device.UploadMapped(address, view.Data + (row * rowBytes), rows * rowBytes);
+    }
+
+    /// <summary>The kernels for a weight's tiles, or null if its type has none or it does not divide into tiles.</summary>
+    private TileFormatKernels? TilesFor(TensorView view)
+    {
+        if (view.Shape[^2] % Tiles.Rows != 0 || view.Shape[^1] % Tiles.Columns != 0) return null;
+        if (!tileFormats.TryGetValue(view.Type, out var kernels)) tileFormats.Add(view.Type, kernels = Dispatch.GpuTiles(view.Type, device));
+        return kernels;
+    }
+
+    /// <summary>The weight in rows, for the operations that have no exact form: a second copy if it lies in tiles.</summary>
+    private DeviceWeight InRows(Weight weight)
+    {
+        var w = (DeviceWeight)weight;
+        if (w.Tiles is null) return w;
+        if (!inRows.TryGetValue(w, out var copy)) inRows.Add(w, copy = Load(w.View, tiles: false));
+        return copy;
+    }
+
+    /// <summary>Memory of the step's own of at least that size, the same as long as it suffices.</summary>
+    private long Room(ref (long Address, long Bytes) room, long bytes, string purpose)
+    {
+        if (room.Bytes < bytes)
+        {
+            if (room.Bytes > 0)
+            {
+                DropGraphs(); // they know the old address
+                device.Synchronize();
+                device.Free(room.Address);
+            }
+            room = (device.Allocate(bytes, purpose), bytes);
+        }
+        return room.Address;
     }
 
     private Graph StopRecording()

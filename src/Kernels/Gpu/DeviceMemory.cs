@@ -11,10 +11,16 @@ internal sealed class DeviceTensor(GpuDevice device, long length, string purpose
     public static long Of(Tensor tensor) => ((DeviceTensor)tensor).Address;
 }
 
-/// <summary>A weight in device memory, in the layout of its lane format.</summary>
-internal sealed class DeviceWeight(TensorView view, int experts, int rows, int columns, FormatKernels kernels, long address)
+/// <summary>A weight in device memory, in the layout of its lane format or in tiles.</summary>
+internal sealed class DeviceWeight(TensorView view, int experts, int rows, int columns, FormatKernels kernels, TileFormatKernels? tiles, long address)
     : Weight(view.Name, view.Type, experts, rows, columns)
 {
+    /// <summary>Where it came from.</summary>
+    public TensorView View { get; } = view;
+
+    /// <summary>The kernels for its tiles, or null if it lies in rows.</summary>
+    public TileFormatKernels? Tiles { get; } = tiles;
+
     /// <summary>The kernels for its type.</summary>
     public FormatKernels Kernels { get; } = kernels;
 
@@ -38,6 +44,15 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
 
     /// <summary>Blocks arrived for each token, within a launch; 0 before and after.</summary>
     public long Arrived { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
+
+    /// <summary>Where each expert's slots begin [E + 1]; this and the next two by <see cref="Groups"/>, in steps of more than one token.</summary>
+    public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
+
+    /// <summary>Count and ids of the experts that have slots [1 + E].</summary>
+    public long Active { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
+
+    /// <summary>Slots by expert [T, K].</summary>
+    public long Slots { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
 
     public override int Expert(int t, int k)
     {

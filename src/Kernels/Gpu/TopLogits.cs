@@ -10,7 +10,7 @@ internal struct TopLogitsArgs
     /// <summary>Logits [rows, vocabulary].</summary>
     public long Logits;
 
-    /// <summary>Keys of the best of each chunk [rows, chunks, count].</summary>
+    /// <summary>Keys of the best of each chunk, by rank, so that the threads which choose among them have some of every rank [rows, count, chunks].</summary>
     public long Partials;
 
     /// <summary>Blocks that have arrived, for each row; 0 between launches.</summary>
@@ -20,6 +20,9 @@ internal struct TopLogitsArgs
     public long Best;
     public int Vocabulary;
     public int Count;
+
+    /// <summary>Times eight logits a thread that a chunk has.</summary>
+    public int Parts;
 }
 
 /// <summary>
@@ -33,8 +36,11 @@ internal struct TopLogitsArgs
 /// </summary>
 internal static class TopLogits
 {
-    /// <summary>Logits of a chunk: eight a thread.</summary>
-    public const int Chunk = 8 * Rows.Threads;
+    /// <summary>Logits of a part of a chunk: eight a thread.</summary>
+    public const int Part = 8 * Rows.Threads;
+
+    /// <summary>Most parts of a chunk.</summary>
+    public const int MaxParts = 4;
 
     /// <summary>Most tokens asked for.</summary>
     public const int MaxCount = 128;
@@ -45,14 +51,17 @@ internal static class TopLogits
     // Keys that counting reads at once; the gathered ones are followed by as many zeros.
     private const int Stride = 8;
 
-    /// <summary>Most tokens that can be asked for of a vocabulary: what the last block gathers at worst must have room.</summary>
+    /// <summary>Most tokens that can be asked for of a vocabulary: what a block gathers at worst must have room.</summary>
     public static int Most(int vocabulary)
     {
-        var chunks = (vocabulary + (long)Chunk - 1) / Chunk;
+        var chunks = (vocabulary + (long)Part - 1) / Part;
         var count = Math.Min(vocabulary, MaxCount);
-        while (count * Math.Max(Chunk / Rows.Threads, ((chunks * count) + Rows.Threads - 1) / Rows.Threads) > Room) count--;
+        while (count * Math.Max(MaxParts * Part / Rows.Threads, ((chunks * count) + Rows.Threads - 1) / Rows.Threads) > Room) count--;
         return count;
     }
+
+    /// <summary>Parts of a chunk: a few rows take many small chunks, many rows few large ones, whose blocks all run at once.</summary>
+    public static int Parts(int rows) => rows <= 2 ? 1 : rows <= 8 ? 2 : MaxParts;
 
     [Launch(Blocks = 1)]
     public static void Run(TopLogitsArgs a)
@@ -65,35 +74,13 @@ internal static class TopLogits
         var (chunk, row) = (Grid.IdxX, Grid.IdxY);
         var logits = a.Logits + ((long)row * a.Vocabulary * 4);
 
-        // A thread past the end has no key: 0 is below all.
-        var id = (chunk * Chunk) + thread;
-        var v0 = Load(logits, id, a.Vocabulary);
-        var v1 = Load(logits, id + Rows.Threads, a.Vocabulary);
-        var v2 = Load(logits, id + (2 * Rows.Threads), a.Vocabulary);
-        var v3 = Load(logits, id + (3 * Rows.Threads), a.Vocabulary);
-        var v4 = Load(logits, id + (4 * Rows.Threads), a.Vocabulary);
-        var v5 = Load(logits, id + (5 * Rows.Threads), a.Vocabulary);
-        var v6 = Load(logits, id + (6 * Rows.Threads), a.Vocabulary);
-        var v7 = Load(logits, id + (7 * Rows.Threads), a.Vocabulary);
-        var k0 = Key(v0, id, a.Vocabulary);
-        var k1 = Key(v1, id + Rows.Threads, a.Vocabulary);
-        var k2 = Key(v2, id + (2 * Rows.Threads), a.Vocabulary);
-        var k3 = Key(v3, id + (3 * Rows.Threads), a.Vocabulary);
-        var k4 = Key(v4, id + (4 * Rows.Threads), a.Vocabulary);
-        var k5 = Key(v5, id + (5 * Rows.Threads), a.Vocabulary);
-        var k6 = Key(v6, id + (6 * Rows.Threads), a.Vocabulary);
-        var k7 = Key(v7, id + (7 * Rows.Threads), a.Vocabulary);
-        Bound(Max(Max(Max(k0, k1), Max(k2, k3)), Max(Max(k4, k5), Max(k6, k7))), a.Count, best, bound, counts);
-        Gather(k0, bound, gathered, counts);
-        Gather(k1, bound, gathered, counts);
-        Gather(k2, bound, gathered, counts);
-        Gather(k3, bound, gathered, counts);
-        Gather(k4, bound, gathered, counts);
-        Gather(k5, bound, gathered, counts);
-        Gather(k6, bound, gathered, counts);
-        Gather(k7, bound, gathered, counts);
+        var first = (chunk * a.Parts * Part) + thread;
+        var own = 0UL;
+        for (var part = 0; part < a.Parts; part++) own = Max(own, Best(LoadEight(logits, first + (part * Part), a.Vocabulary)));
+        Bound(own, a.Count, best, bound, counts);
+        for (var part = 0; part < a.Parts; part++) GatherEight(LoadEight(logits, first + (part * Part), a.Vocabulary), bound, gathered, counts);
         var partials = a.Partials + ((long)row * Grid.DimX * a.Count * 8);
-        Place(gathered, counts, a.Count, partials + ((long)chunk * a.Count * 8));
+        Place(gathered, counts, a.Count, partials + (chunk * 8L), Grid.DimX);
 
         Group.Barrier();
         if (thread == 0) counts[1] = Dev.Arrive(a.Arrived + (row * 4L), 1) == Grid.DimX - 1 ? 1 : 0;
@@ -101,7 +88,7 @@ internal static class TopLogits
         if (counts[1] == 0) return;
 
         var total = Grid.DimX * a.Count;
-        var own = 0UL;
+        own = 0UL;
         for (var i = thread; i < total; i += 4 * Rows.Threads)
         {
             var p0 = Partial(partials, i, total);
@@ -122,13 +109,68 @@ internal static class TopLogits
             Gather(p2, bound, gathered, counts);
             Gather(p3, bound, gathered, counts);
         }
-        Place(gathered, counts, a.Count, a.Best + ((long)row * a.Count * 8));
+        Place(gathered, counts, a.Count, a.Best + ((long)row * a.Count * 8), 1);
         if (thread == 0) Dev.StoreInt(a.Arrived + (row * 4L), 0);
+    }
+
+    /// <summary>Keys of eight logits.</summary>
+    private struct Eight
+    {
+        public ulong K0;
+        public ulong K1;
+        public ulong K2;
+        public ulong K3;
+        public ulong K4;
+        public ulong K5;
+        public ulong K6;
+        public ulong K7;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Eight LoadEight(long logits, int id, int vocabulary)
+    {
+        var v0 = Load(logits, id, vocabulary);
+        var v1 = Load(logits, id + Rows.Threads, vocabulary);
+        var v2 = Load(logits, id + (2 * Rows.Threads), vocabulary);
+        var v3 = Load(logits, id + (3 * Rows.Threads), vocabulary);
+        var v4 = Load(logits, id + (4 * Rows.Threads), vocabulary);
+        var v5 = Load(logits, id + (5 * Rows.Threads), vocabulary);
+        var v6 = Load(logits, id + (6 * Rows.Threads), vocabulary);
+        var v7 = Load(logits, id + (7 * Rows.Threads), vocabulary);
+        return new Eight
+        {
+            K0 = Key(v0, id, vocabulary),
+            K1 = Key(v1, id + Rows.Threads, vocabulary),
+            K2 = Key(v2, id + (2 * Rows.Threads), vocabulary),
+            K3 = Key(v3, id + (3 * Rows.Threads), vocabulary),
+            K4 = Key(v4, id + (4 * Rows.Threads), vocabulary),
+            K5 = Key(v5, id + (5 * Rows.Threads), vocabulary),
+            K6 = Key(v6, id + (6 * Rows.Threads), vocabulary),
+            K7 = Key(v7, id + (7 * Rows.Threads), vocabulary),
+        };
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Best(Eight e) => Max(Max(Max(e.K0, e.K1), Max(e.K2, e.K3)), Max(Max(e.K4, e.K5), Max(e.K6, e.K7)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void GatherEight(Eight e, ArrayView<ulong> bound, ArrayView<ulong> gathered, ArrayView<int> counts)
+    {
+        if (Best(e) < bound[0]) return; // mostly
+        Gather(e.K0, bound, gathered, counts);
+        Gather(e.K1, bound, gathered, counts);
+        Gather(e.K2, bound, gathered, counts);
+        Gather(e.K3, bound, gathered, counts);
+        Gather(e.K4, bound, gathered, counts);
+        Gather(e.K5, bound, gathered, counts);
+        Gather(e.K6, bound, gathered, counts);
+        Gather(e.K7, bound, gathered, counts);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Load(long logits, int id, int vocabulary) => Dev.LoadFloat(logits + ((id < vocabulary ? id : vocabulary - 1) * 4L));
 
+    /// <summary>The key of a logit; past the end there is none, and 0 is below all.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Key(float logit, int id, int vocabulary) => id < vocabulary ? TopLogit.Key(Interop.FloatAsInt(logit), id) : 0UL;
 
@@ -162,9 +204,9 @@ internal static class TopLogits
         if (key >= bound[0]) gathered[Atomic.Add(ref counts[0], 1)] = key;
     }
 
-    /// <summary>Writes the count best of the gathered keys in order, and zeros if there are fewer.</summary>
+    /// <summary>Writes the count best of the gathered keys in order, <paramref name="step"/> apart, and zeros if there are fewer.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Place(ArrayView<ulong> gathered, ArrayView<int> counts, int count, long to)
+    private static void Place(ArrayView<ulong> gathered, ArrayView<int> counts, int count, long to, int step)
     {
         var thread = Group.IdxX;
         Group.Barrier();
@@ -176,9 +218,9 @@ internal static class TopLogits
             var key = gathered[i];
             var above = 0;
             for (var j = 0; j < found; j += Stride) above += Above(gathered, j, key);
-            if (above < count) Dev.StoreLong(to + (above * 8L), key);
+            if (above < count) Dev.StoreLong(to + (above * step * 8L), key);
         }
-        for (var i = found + thread; i < count; i += Rows.Threads) Dev.StoreLong(to + (i * 8L), 0);
+        for (var i = found + thread; i < count; i += Rows.Threads) Dev.StoreLong(to + (i * step * 8L), 0);
     }
 
     /// <summary>How many of eight keys are above one.</summary>

@@ -70,6 +70,8 @@ internal sealed unsafe class CudaDevice : GpuDevice
 
     public override bool HasGraphs => true;
 
+    public override bool HasTiles => capability.Major >= 8;
+
     /// <summary>The stream, for measurements with events.</summary>
     public nint Stream => stream;
 

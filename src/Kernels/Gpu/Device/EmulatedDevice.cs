@@ -28,6 +28,8 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
 
     public override bool HasGraphs => false;
 
+    public override bool HasTiles => true;
+
     public override void Enter()
     {
     }

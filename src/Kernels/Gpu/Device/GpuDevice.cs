@@ -51,6 +51,9 @@ internal abstract unsafe class GpuDevice : IDisposable
     /// <summary>Whether queued work can be captured into a graph.</summary>
     public abstract bool HasGraphs { get; }
 
+    /// <summary>Whether it has the integer products of tensor cores that the exact kernels use (from sm_80).</summary>
+    public abstract bool HasTiles { get; }
+
     /// <summary>Makes the calling thread the one that talks to the device.</summary>
     public abstract void Enter();
 

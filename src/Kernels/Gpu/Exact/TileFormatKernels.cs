@@ -1,0 +1,77 @@
+using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels.Gpu.Formats;
+
+namespace WarpDecode.Kernels.Gpu;
+
+/// <summary>The exact kernels of one weight type on one device, each compiled when it is first asked for.</summary>
+internal abstract class TileFormatKernels
+{
+    public abstract int RecordBytes { get; }
+
+    public abstract Kernel<TileRepackArgs> Repack { get; }
+
+    public abstract Kernel<TileEmbedArgs> Embed { get; }
+
+    public abstract Kernel<TileGateUpArgs> GateUpFew { get; }
+
+    public abstract Kernel<TileGateUpArgs> GateUpMany { get; }
+
+    public abstract Kernel<TileDownArgs> DownFew { get; }
+
+    /// <param name="perRow">Records along a row.</param>
+    /// <returns>The kernel and the tiles of one of its blocks.</returns>
+    public abstract (Kernel<TileDownArgs> Kernel, int Tiles) DownMany(int perRow);
+
+    /// <param name="norm">Whether the outputs are scaled by the norm and stored, or added to what is there.</param>
+    /// <param name="many">Whether the activations were split before, for any number of tokens, or are those of one token as they are.</param>
+    /// <param name="wide">Whether a block has sixteen warps.</param>
+    public abstract Kernel<TileProjectArgs> Project(bool norm, bool many, bool wide);
+}
+
+/// <inheritdoc/>
+internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKernels
+    where TTile : struct, ITileFormat
+{
+    private readonly Kernel<TileProjectArgs>?[] project = new Kernel<TileProjectArgs>?[8];
+    private Kernel<TileRepackArgs>? repack;
+    private Kernel<TileEmbedArgs>? embed;
+    private Kernel<TileGateUpArgs>? gateUpFew;
+    private Kernel<TileGateUpArgs>? gateUpMany;
+    private Kernel<TileDownArgs>? downFew;
+    private Kernel<TileDownArgs>? downMany;
+    private Kernel<TileDownArgs>? downManyBySix;
+
+    // A lane's registers are a thirty-second of the bytes.
+    private static bool Large => TTile.RecordBytes > 3000;
+
+    public override int RecordBytes => TTile.RecordBytes;
+
+    public override Kernel<TileRepackArgs> Repack => repack ??= device.Compile<TileRepackArgs>(TileRepack.Run<TTile>);
+
+    public override Kernel<TileEmbedArgs> Embed => embed ??= device.Compile<TileEmbedArgs>(TileEmbed.Run<TTile>);
+
+    public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.FewLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Few<TTile>);
+
+    public override Kernel<TileGateUpArgs> GateUpMany => gateUpMany ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.ManyLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Many<TTile>);
+
+    public override Kernel<TileDownArgs> DownFew => downFew ??= device.Compile<TileDownArgs>(TileDown.Few<TTile>);
+
+    public override (Kernel<TileDownArgs> Kernel, int Tiles) DownMany(int perRow)
+    {
+        if (perRow is 3 or 6) return (downManyBySix ??= device.Compile<TileDownArgs>(TileDown.ManyBySix<TTile>), 6 / perRow);
+        return (downMany ??= device.Compile<TileDownArgs>(TileDown.Many<TTile>), 8 / Math.Min(perRow, TileDown.MaxClasses));
+    }
+
+    public override Kernel<TileProjectArgs> Project(bool norm, bool many, bool wide) =>
+        project[(norm ? 4 : 0) | (many ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, many, wide) switch
+        {
+            (false, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, Zero>),
+            (false, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, Zero>),
+            (false, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, Zero>),
+            (false, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, Zero>),
+            (true, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, One>),
+            (true, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, One>),
+            (true, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, One>),
+            (true, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, One>),
+        };
+}
