@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace WarpDecode.Formats;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace WarpDecode.Formats;
 /// </summary>
 public sealed unsafe class TensorView
 {
-    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data)
+    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data, SafeFileHandle? file = null)
     {
         Name = name;
         Type = type;
@@ -14,6 +16,7 @@ public sealed unsafe class TensorView
         Offset = offset;
         Bytes = bytes;
         Data = data;
+        File = file;
     }
 
     /// <summary>Name in the file, for example <c>blk.0.ffn_gate_exps.weight</c>.</summary>
@@ -33,6 +36,9 @@ public sealed unsafe class TensorView
 
     /// <summary>Address of the first byte in the memory map.</summary>
     public byte* Data { get; }
+
+    /// <summary>The file, for reading past the map: many megabytes that are wanted once come faster so than by touching their pages.</summary>
+    internal SafeFileHandle? File { get; }
 
     /// <summary>Number of weights.</summary>
     public long Count

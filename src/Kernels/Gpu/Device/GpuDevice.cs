@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -73,7 +74,12 @@ internal abstract unsafe class GpuDevice : IDisposable
     public abstract void Upload(long to, void* from, long bytes);
 
     /// <summary>Copies a large stretch of a memory map, which has been read when this returns.</summary>
-    public abstract void UploadMapped(long to, byte* from, long bytes);
+    /// <param name="to">Where to.</param>
+    /// <param name="from">Where from, in the map.</param>
+    /// <param name="bytes">How much.</param>
+    /// <param name="file">The file that is mapped, if it may be read past the map.</param>
+    /// <param name="offset">Where <paramref name="from"/> is in the file.</param>
+    public abstract void UploadMapped(long to, byte* from, long bytes, SafeFileHandle? file = null, long offset = 0);
 
     /// <summary>Gives back the buffers that large copies took.</summary>
     public abstract void EndUploads();
