@@ -18,22 +18,20 @@ internal static class AttentionBenchmark
     {
         double bandwidth;
         using (var device = CudaDevice.Open()) bandwidth = Bandwidth.Read(report, device);
-        foreach (var type in (WeightType[])[WeightType.F16, WeightType.BF16, WeightType.F32])
+        foreach (var type in (WeightType[])[WeightType.F32, WeightType.F16, WeightType.BF16])
         {
             if (report.OutOfTime) return;
             Agree(report, type);
             report.Line($"\nDecode, {type}\n");
-            report.Header("B", "context", "µs", "GB/s", "of read bandwidth", "µs, a split a block", "µs, four");
+            report.Header("B", "context", "µs", "GB/s", "of read bandwidth");
             foreach (var batch in (int[])[1, 8, 32])
             {
                 foreach (var depth in type == WeightType.BF16 ? (int[])[4096] : [64, 128, 384, 1024, 4096, 16_384])
                 {
-                    var time = Decode(type, batch, depth, null);
-                    var (one, four) = (Decode(type, batch, depth, int.MaxValue), Decode(type, batch, depth, 0));
+                    var time = Decode(type, batch, depth);
                     var bytes = 4.0 * (depth + 1) * batch * Shape.KvHeads * Shape.HeadDim * type.BlockBytes() / 2;
                     var rate = bytes / time / 1000;
-                    report.Table($"{batch}", $"{depth}", Report.Text($"{time:F2}"), Report.Text($"{rate:F0}"), Report.Text($"{100 * rate / bandwidth:F0} %"),
-                        Report.Text($"{one:F2}"), Report.Text($"{four:F2}"));
+                    report.Table($"{batch}", $"{depth}", Report.Text($"{time:F2}"), Report.Text($"{rate:F0}"), Report.Text($"{100 * rate / bandwidth:F0} %"));
                     report.Value($"attention {type} B={batch} context {depth} µs", time);
                 }
             }
@@ -48,7 +46,7 @@ internal static class AttentionBenchmark
         }
     }
 
-    private static double Decode(WeightType type, int batch, int depth, int? blocks)
+    private static double Decode(WeightType type, int batch, int depth)
     {
         var perSequence = (depth + 64) / Pages.Size;
         var step = new Step(batch, batch, perSequence);
@@ -57,7 +55,7 @@ internal static class AttentionBenchmark
             step.AddSequence([.. Enumerable.Range(b * perSequence, perSequence)]);
             step.AddToken(0, depth);
         }
-        return Time(type, step, perSequence * batch, blocks);
+        return Time(type, step, perSequence * batch);
     }
 
     private static double Prefill(WeightType type, int before, int tokens)
@@ -66,14 +64,13 @@ internal static class AttentionBenchmark
         var step = new Step(tokens, 1, pages);
         step.AddSequence([.. Enumerable.Range(0, pages)]);
         for (var t = 0; t < tokens; t++) step.AddToken(0, before + t);
-        return Time(type, step, pages, null);
+        return Time(type, step, pages);
     }
 
-    private static double Time(WeightType type, Step step, int pages, int? blocks)
+    private static double Time(WeightType type, Step step, int pages)
     {
         var device = CudaDevice.Open();
         using var backend = new CudaBackend(device);
-        backend.AttentionBlocks = blocks ?? backend.AttentionBlocks;
         var one = new KvShape(1, pages, Pages.Size, Shape.KvHeads, Shape.HeadDim, type);
         var layers = (int)Math.Clamp((4L << 30) / (one.PageBytes * pages), 4, Layers);
         using var cache = (DeviceKvCache)backend.AllocateKvCache(one with { Layers = layers });

@@ -125,7 +125,7 @@ internal static class Attention
             + (block * perBlock * (Split / Pages.Size) * 4L);
         var room = a.Pages.PerSequence - 1 - (block * perBlock * (Split / Pages.Size)); // of the list, behind that place
         var position = Dev.LoadInt(a.Pages.Positions + (token * 4L));
-        var list = PageList.Load(table, 0, room, warp >> 1);
+        var pages = Dev.LoadInt(table + (Least(lane, room) * 4L)); // of all splits of the block, a lane one
         var first = block * perBlock;
         if (first * Split > position) return; // the whole block
         var splits = (position / Split) + 1;
@@ -141,7 +141,8 @@ internal static class Attention
         var valuePasses = (tiles + (Rows.Warps * tilesAtOnce) - 1) / (Rows.Warps * tilesAtOnce);
         var place0 = a.Pages.Keys + (kvHead * bytes) + ((warp & 1) * (bytes >> 1));
         var place1 = a.Pages.Values + (kvHead * bytes);
-        list = list.Cut((position - (first * Split)) / Pages.Size, warp >> 1);
+        var end = (position - (first * Split)) / Pages.Size; // the last page that is the sequence's
+        var list = PageList.Of(pages, 0, end, warp >> 1);
         var k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
         var v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
 
@@ -166,7 +167,7 @@ internal static class Attention
             var length = Least(position + 1 - ((first + split) * Split), Split);
             var next = TMany.Value != 0 && split + 1 < count;
             var newer = list;
-            if (next) newer = PageList.Load(table, (split + 1) * (Split / Pages.Size), room, warp >> 1);
+            if (next) newer = PageList.Of(pages, (split + 1) * (Split / Pages.Size), end, warp >> 1);
 
             var (s0, s1) = (default(F4), default(F4));
             for (var pass = 0; pass < keyPasses; pass++)
@@ -193,7 +194,6 @@ internal static class Attention
             }
             if (next)
             {
-                newer = newer.Cut((position - ((first + split + 1) * Split)) / Pages.Size, warp >> 1);
                 k = LoadKeys<TWide>(place0 + (newer.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
             }
 
@@ -233,10 +233,11 @@ internal static class Attention
                 o0 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P3, o0);
                 if (TKv.Bytes == 4)
                 {
-                    o0 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o0);
-                    o0 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o0);
-                    o0 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o0);
-                    o0 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o0);
+                    o1 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o1);
+                    o1 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o1);
+                    o1 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o1);
+                    o1 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o1);
+                    o0 = new F4 { X = o0.X + o1.X, Y = o0.Y + o1.Y, Z = o0.Z + o1.Z, W = o0.W + o1.W };
                 }
                 else if (TWide.Value != 0)
                 {
@@ -439,25 +440,15 @@ internal static class Attention
         public int P2;
         public int P3;
 
+        /// <summary>Pages past the sequence's end may be anyone's: the last stands for them, and their scores are −∞.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static PageList Load(long table, int first, int room, int key) => new()
+        public static PageList Of(int pages, int first, int end, int key) => new()
         {
-            Key = Dev.LoadInt(table + (Least(first + key, room) * 4L)),
-            P0 = Dev.LoadInt(table + (Least(first, room) * 4L)),
-            P1 = Dev.LoadInt(table + (Least(first + 1, room) * 4L)),
-            P2 = Dev.LoadInt(table + (Least(first + 2, room) * 4L)),
-            P3 = Dev.LoadInt(table + (Least(first + 3, room) * 4L)),
-        };
-
-        /// <summary>Pages past the sequence's end may be anyone's: the first stands for them, and their scores are −∞.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public PageList Cut(int end, int key) => new()
-        {
-            Key = key <= end ? Key : P0,
-            P0 = P0,
-            P1 = end >= 1 ? P1 : P0,
-            P2 = end >= 2 ? P2 : P0,
-            P3 = end >= 3 ? P3 : P0,
+            Key = Warp.Shuffle(pages, Least(first + key, end)),
+            P0 = Warp.Shuffle(pages, first),
+            P1 = Warp.Shuffle(pages, Least(first + 1, end)),
+            P2 = Warp.Shuffle(pages, Least(first + 2, end)),
+            P3 = Warp.Shuffle(pages, Least(first + 3, end)),
         };
     }
 
