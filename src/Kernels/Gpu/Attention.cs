@@ -233,11 +233,10 @@ internal static class Attention
                 o0 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P3, o0);
                 if (TKv.Bytes == 4)
                 {
-                    o1 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o1);
-                    o1 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o1);
-                    o1 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o1);
-                    o1 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o1);
-                    o0 = new F4 { X = o0.X + o1.X, Y = o0.Y + o1.Y, Z = o0.Z + o1.Z, W = o0.W + o1.W };
+                    o0 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o0);
+                    o0 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o0);
+                    o0 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o0);
+                    o0 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o0);
                 }
                 else if (TWide.Value != 0)
                 {

@@ -101,8 +101,7 @@ internal sealed unsafe partial class CudaBackend
             (args.QNorm, args.KNorm, args.Angles, args.Epsilon) = (waiting.QNorm, waiting.KNorm, waiting.Angles, waiting.Epsilon);
             waitingCache = null;
         }
-        // Two or three splits take less time one after the other than to combine.
-        var many = splits is 2 or 3 || units * step.Count * splits > AttentionBlocks;
+        var many = units * step.Count * splits > AttentionBlocks;
         var kernel = kv.Kernels.Decode(shape.HeadDim, fused, many);
         for (; args.FirstToken < step.Count; args.FirstToken += tokensAtOnce)
         {

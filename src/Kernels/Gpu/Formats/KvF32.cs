@@ -28,12 +28,10 @@ internal struct KvF32 : IKvFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static F4 Multiply(U4 high, U4 low, U4 piece, F4 sum)
     {
-        // Two chains of products at once: each waits for the one before it.
-        var rest = Dev.MmaTF32(high.X, low.X, high.Y, low.Y, Low(piece.X), Low(piece.Y), default);
         sum = Dev.MmaTF32(high.X, low.X, high.Y, low.Y, High(piece.X), High(piece.Y), sum);
-        rest = Dev.MmaTF32(high.Z, low.Z, high.W, low.W, Low(piece.Z), Low(piece.W), rest);
+        sum = Dev.MmaTF32(high.X, low.X, high.Y, low.Y, Low(piece.X), Low(piece.Y), sum);
         sum = Dev.MmaTF32(high.Z, low.Z, high.W, low.W, High(piece.Z), High(piece.W), sum);
-        return new F4 { X = sum.X + rest.X, Y = sum.Y + rest.Y, Z = sum.Z + rest.Z, W = sum.W + rest.W };
+        return Dev.MmaTF32(high.Z, low.Z, high.W, low.W, Low(piece.Z), Low(piece.W), sum);
     }
 
     // The words as they are: twice as many terms would not fit into registers.
