@@ -18,7 +18,7 @@ internal static class AttentionBenchmark
     {
         double bandwidth;
         using (var device = CudaDevice.Open()) bandwidth = Bandwidth.Read(report, device);
-        foreach (var type in (WeightType[])[WeightType.F16, WeightType.BF16, WeightType.F32])
+        foreach (var type in (WeightType[])[WeightType.F32, WeightType.F16, WeightType.BF16])
         {
             if (report.OutOfTime) return;
             Agree(report, type);
@@ -26,7 +26,7 @@ internal static class AttentionBenchmark
             report.Header("B", "context", "µs", "GB/s", "of read bandwidth");
             foreach (var batch in (int[])[1, 8, 32])
             {
-                foreach (var depth in type == WeightType.BF16 ? (int[])[4096] : [64, 128, 1024, 4096, 16_384])
+                foreach (var depth in type == WeightType.BF16 ? (int[])[4096] : [64, 128, 384, 1024, 4096, 16_384])
                 {
                     var time = Decode(type, batch, depth);
                     var bytes = 4.0 * (depth + 1) * batch * Shape.KvHeads * Shape.HeadDim * type.BlockBytes() / 2;

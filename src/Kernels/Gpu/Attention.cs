@@ -32,9 +32,6 @@ internal struct AttentionArgs
     /// <summary>Splits that the buffers have room for.</summary>
     public int Splits;
 
-    /// <summary>Splits of a block: 1, or <see cref="Attention.Chunk"/>.</summary>
-    public int SplitsPerBlock;
-
     /// <summary>The first token of this launch: long contexts of many tokens take several, since the buffers are bounded.</summary>
     public int FirstToken;
 
@@ -95,11 +92,13 @@ internal static class Attention
     /// <typeparam name="TKv">Elements of the cache.</typeparam>
     /// <typeparam name="TWide">1 where a row has more than 128 bytes: four pieces of a key at once and not two.</typeparam>
     /// <typeparam name="TFused">1 in decode steps.</typeparam>
+    /// <typeparam name="TMany">1 where a block has several splits.</typeparam>
     [Launch(Dependent = true)]
-    public static void Decode<TKv, TWide, TFused>(AttentionArgs a)
+    public static void Decode<TKv, TWide, TFused, TMany>(AttentionArgs a)
         where TKv : struct, IKvFormat
         where TWide : struct, IConstant
         where TFused : struct, IConstant
+        where TMany : struct, IConstant
     {
         var queries = SharedMemory.Allocate<U4>(2 * Plane);          // [2 terms, 8 heads, stride]
         var weights = SharedMemory.Allocate<U4>(2 * WeightPlane);    // [2 terms, columns of positions, 32 lanes]
@@ -120,16 +119,17 @@ internal static class Attention
         var rows = Least(group - head, Heads);
         var token = local + a.FirstToken;
         if (TFused.Value == 0) Dev.AwaitPrevious();
+        var perBlock = TMany.Value != 0 ? Chunk : 1;
         // In decode steps token t is of sequence t: position and pages are looked up at once.
         var table = (TFused.Value != 0 ? a.Pages.Tables + ((long)token * a.Pages.PerSequence * 4) : Pages.Table(a.Pages, token))
-            + (block * a.SplitsPerBlock * (Split / Pages.Size) * 4L);
-        var room = a.Pages.PerSequence - 1 - (block * a.SplitsPerBlock * (Split / Pages.Size)); // of the list, behind that place
+            + (block * perBlock * (Split / Pages.Size) * 4L);
+        var room = a.Pages.PerSequence - 1 - (block * perBlock * (Split / Pages.Size)); // of the list, behind that place
         var position = Dev.LoadInt(a.Pages.Positions + (token * 4L));
-        var list = PageList.Load(table, 0, room, warp >> 1);
-        var first = block * a.SplitsPerBlock;
+        var pages = Dev.LoadInt(table + (Least(lane, room) * 4L)); // of all splits of the block, a lane one
+        var first = block * perBlock;
         if (first * Split > position) return; // the whole block
         var splits = (position / Split) + 1;
-        var count = Least(splits - first, a.SplitsPerBlock);
+        var count = TMany.Value != 0 ? Least(splits - first, perBlock) : 1;
 
         var bytes = (long)Pages.Size * a.HeadDim * TKv.Bytes;
         var pieces = a.HeadDim * TKv.Bytes / 16;
@@ -141,7 +141,8 @@ internal static class Attention
         var valuePasses = (tiles + (Rows.Warps * tilesAtOnce) - 1) / (Rows.Warps * tilesAtOnce);
         var place0 = a.Pages.Keys + (kvHead * bytes) + ((warp & 1) * (bytes >> 1));
         var place1 = a.Pages.Values + (kvHead * bytes);
-        list = list.Cut((position - (first * Split)) / Pages.Size, warp >> 1);
+        var end = (position - (first * Split)) / Pages.Size; // the last page that is the sequence's
+        var list = PageList.Of(pages, 0, end, warp >> 1);
         var k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
         var v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
 
@@ -156,13 +157,17 @@ internal static class Attention
         PrepareQueries<TKv, TFused>(a, queries, newest, token, kvHead, firstHead, rows, fresh, head == 0, table, bytes, stride, pieces, warp, lane);
         Group.Barrier();
 
+        var alone = splits <= perBlock; // the token's only block
+        var to = (alone ? a.Y + ((((long)token * a.Heads) + firstHead + row) * a.HeadDim * 4) : outputs + ((((long)block * most) + row) * a.HeadDim * 4))
+            + (place * 8);
+        var factor = 1f;
         var (largest, divisor) = (float.NegativeInfinity, 0f); // of the splits so far, of the lane's row
         for (var split = 0; split < count; split++)
         {
             var length = Least(position + 1 - ((first + split) * Split), Split);
-            var next = split + 1 < count;
+            var next = TMany.Value != 0 && split + 1 < count;
             var newer = list;
-            if (next) newer = PageList.Load(table, (split + 1) * (Split / Pages.Size), room, warp >> 1);
+            if (next) newer = PageList.Of(pages, (split + 1) * (Split / Pages.Size), end, warp >> 1);
 
             var (s0, s1) = (default(F4), default(F4));
             for (var pass = 0; pass < keyPasses; pass++)
@@ -189,7 +194,6 @@ internal static class Attention
             }
             if (next)
             {
-                newer = newer.Cut((position - ((first + split + 1) * Split)) / Pages.Size, warp >> 1);
                 k = LoadKeys<TWide>(place0 + (newer.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
             }
 
@@ -215,6 +219,7 @@ internal static class Attention
             var (lower, upper) = (sums[row * 2], sums[(row * 2) + 1]);
             var fold = Fold.Of(largest, max);
             (largest, divisor) = (fold.Max, fold.Add(lower.X + lower.Y + lower.Z + lower.W + upper.X + upper.Y + upper.Z + upper.W, divisor));
+            if (TMany.Value == 0 && alone) factor = Dev.Reciprocal(divisor);
             for (var pass = 0; pass < valuePasses; pass++)
             {
                 var tile = (pass * tilesAtOnce * Rows.Warps) + warp;
@@ -240,6 +245,12 @@ internal static class Attention
                     o1 = TKv.Multiply(weights[64 + lane], weights[WeightPlane + 64 + lane], v.P6, o1);
                     o1 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P7, o1);
                 }
+                if (TMany.Value == 0)
+                {
+                    StoreTile(to, o0, factor, tile, row < rows && tile < tiles);
+                    if (tilesAtOnce == 2) StoreTile(to, o1, factor, tile + Rows.Warps, row < rows && tile + Rows.Warps < tiles);
+                    continue;
+                }
                 if (tile < tiles) FoldTile(folded, o0, fold, split, (row * (MaxHeadDim / 2)) + (tile * 4) + place);
                 if (tilesAtOnce == 2 && tile + Rows.Warps < tiles) FoldTile(folded, o1, fold, split, (row * (MaxHeadDim / 2)) + ((tile + Rows.Warps) * 4) + place);
             }
@@ -247,14 +258,11 @@ internal static class Attention
             if (next) v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
         }
 
-        var alone = splits <= a.SplitsPerBlock; // the token's only block
-        var factor = alone ? Dev.Reciprocal(divisor) : 1f;
+        if (TMany.Value != 0) factor = alone ? Dev.Reciprocal(divisor) : 1f;
         if (!alone && warp == 0 && place == 0 && row < rows)
             Dev.StoreF2(statistics + ((((long)block * most) + row) * 8), new F2 { X = largest, Y = divisor });
-        var to = (alone ? a.Y + ((((long)token * a.Heads) + firstHead + row) * a.HeadDim * 4) : outputs + ((((long)block * most) + row) * a.HeadDim * 4))
-            + (place * 8);
         // Each lane what it has put there.
-        if (row < rows)
+        if (TMany.Value != 0 && row < rows)
         {
             for (var tile = warp; tile < tiles; tile += Rows.Warps)
             {
@@ -264,14 +272,14 @@ internal static class Attention
         }
         if (alone) return;
 
-        var blocks = (splits + a.SplitsPerBlock - 1) / a.SplitsPerBlock;
+        var blocks = (splits + perBlock - 1) / perBlock;
         var counter = a.Arrived + ((((long)local * a.KvHeads * units) + Grid.IdxY) * 4);
         Group.Barrier();
         if (thread == 0) last[0] = Dev.Arrive(counter, 1) == blocks - 1 ? 1 : 0;
         Group.Barrier();
         if (last[0] == 0) return;
         if (thread == 0) Dev.StoreInt(counter, 0);
-        Combine(a, outputs, statistics, a.Y + ((((long)token * a.Heads) + firstHead) * a.HeadDim * 4), blocks, rows, most, factors, maxima.Cast<float>());
+        Combine(a, outputs, statistics, a.Y + ((((long)token * a.Heads) + firstHead) * a.HeadDim * 4), perBlock, blocks, rows, most, factors, maxima.Cast<float>());
     }
 
     /// <summary>
@@ -279,13 +287,13 @@ internal static class Attention
     /// the chunks are folded first, as <see cref="Decode"/> does it.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Combine(AttentionArgs a, long outputs, long statistics, long y, int blocks, int rows, int most, ArrayView<float> factors, ArrayView<float> divisors)
+    private static void Combine(AttentionArgs a, long outputs, long statistics, long y, int perBlock, int blocks, int rows, int most, ArrayView<float> factors, ArrayView<float> divisors)
     {
         var thread = Group.IdxX;
         var (lane, warp) = (thread & 31, thread >> 5);
         var quads = a.HeadDim / 4;
         var stride = (long)most * a.HeadDim * 4; // from block to block
-        var each = Chunk / a.SplitsPerBlock;     // blocks of a chunk
+        var each = Chunk / perBlock;             // blocks of a chunk
         var chunks = (blocks + each - 1) / each;
         var batch = Factors * each;              // blocks whose factors are in shared memory at once
         for (var start = 0; start < rows * quads; start += Rows.Threads)
@@ -431,25 +439,15 @@ internal static class Attention
         public int P2;
         public int P3;
 
+        /// <summary>Pages past the sequence's end may be anyone's: the last stands for them, and their scores are −∞.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static PageList Load(long table, int first, int room, int key) => new()
+        public static PageList Of(int pages, int first, int end, int key) => new()
         {
-            Key = Dev.LoadInt(table + (Least(first + key, room) * 4L)),
-            P0 = Dev.LoadInt(table + (Least(first, room) * 4L)),
-            P1 = Dev.LoadInt(table + (Least(first + 1, room) * 4L)),
-            P2 = Dev.LoadInt(table + (Least(first + 2, room) * 4L)),
-            P3 = Dev.LoadInt(table + (Least(first + 3, room) * 4L)),
-        };
-
-        /// <summary>Pages past the sequence's end may be anyone's: the first stands for them, and their scores are −∞.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public PageList Cut(int end, int key) => new()
-        {
-            Key = key <= end ? Key : P0,
-            P0 = P0,
-            P1 = end >= 1 ? P1 : P0,
-            P2 = end >= 2 ? P2 : P0,
-            P3 = end >= 3 ? P3 : P0,
+            Key = Warp.Shuffle(pages, Least(first + key, end)),
+            P0 = Warp.Shuffle(pages, first),
+            P1 = Warp.Shuffle(pages, Least(first + 1, end)),
+            P2 = Warp.Shuffle(pages, Least(first + 2, end)),
+            P3 = Warp.Shuffle(pages, Least(first + 3, end)),
         };
     }
 
@@ -590,6 +588,13 @@ internal static class Attention
         var at = ((((word >> 2) * 32) + lane) * 4) + (word & 3);
         StoreTerms<TKv>(words, at, WeightPlane * 4, p.X, p.Y);
         StoreTerms<TKv>(words, at + (TKv.Bytes / 2), WeightPlane * 4, p.Z, p.W);
+    }
+
+    /// <summary>Stores a tile's outputs of the only split; the product with one makes a zero what folding makes it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTile(long to, F4 o, float factor, int tile, bool wanted)
+    {
+        if (wanted) Dev.StoreF2(to + (tile * 32), new F2 { X = Dev.Fma(o.X + o.Z, 1, 0) * factor, Y = Dev.Fma(o.Y + o.W, 1, 0) * factor });
     }
 
     /// <summary>Adds a tile's outputs of a split to those of the splits before.</summary>

@@ -60,7 +60,7 @@ internal sealed unsafe partial class CudaBackend
         var scale = shape.Scale * 1.4426950408889634f;
         if (!fused && step.Count > 1 && step.SequenceCount == 1 && Follow(step) && kv.Kernels.Prefill(shape.HeadDim) is { } prefill)
         {
-            var many = new PrefillArgs
+            var prompt = new PrefillArgs
             {
                 Pages = pages,
                 Qkv = DeviceTensor.Of(qkv),
@@ -70,7 +70,7 @@ internal sealed unsafe partial class CudaBackend
                 Tokens = step.Count,
                 Scale = scale,
             };
-            prefill.Launch(many, Blocks(step.Count * group, AttentionPrefill.BlockRows), shape.KvHeads);
+            prefill.Launch(prompt, Blocks(step.Count * group, AttentionPrefill.BlockRows), shape.KvHeads);
             return;
         }
 
@@ -94,7 +94,6 @@ internal sealed unsafe partial class CudaBackend
             KvHeads = shape.KvHeads,
             HeadDim = shape.HeadDim,
             Splits = splits,
-            SplitsPerBlock = units * step.Count * splits > AttentionBlocks ? Gpu.Attention.Chunk : 1,
             Scale = scale,
         };
         if (fused)
@@ -102,10 +101,12 @@ internal sealed unsafe partial class CudaBackend
             (args.QNorm, args.KNorm, args.Angles, args.Epsilon) = (waiting.QNorm, waiting.KNorm, waiting.Angles, waiting.Epsilon);
             waitingCache = null;
         }
+        var many = units * step.Count * splits > AttentionBlocks;
+        var kernel = kv.Kernels.Decode(shape.HeadDim, fused, many);
         for (; args.FirstToken < step.Count; args.FirstToken += tokensAtOnce)
         {
             var count = Math.Min(tokensAtOnce, step.Count - args.FirstToken);
-            kv.Kernels.Decode(shape.HeadDim, fused).Launch(args, Blocks(splits, args.SplitsPerBlock), units, count);
+            kernel.Launch(args, many ? Blocks(splits, Gpu.Attention.Chunk) : splits, units, count);
         }
     }
 

@@ -19,7 +19,8 @@ internal abstract class KvKernels
 
     /// <param name="headDim">Size of a head.</param>
     /// <param name="fused">Whether norms, rope and the store come with it.</param>
-    public abstract Kernel<AttentionArgs> Decode(int headDim, bool fused);
+    /// <param name="many">Whether a block has several splits.</param>
+    public abstract Kernel<AttentionArgs> Decode(int headDim, bool fused, bool many);
 
     /// <summary>For many tokens of one sequence, or null where there is none for the size of a head.</summary>
     public abstract Kernel<PrefillArgs>? Prefill(int headDim);
@@ -29,23 +30,26 @@ internal abstract class KvKernels
 internal sealed class KvKernels<TKv>(GpuDevice device) : KvKernels
     where TKv : struct, IKvFormat
 {
-    private readonly Kernel<AttentionArgs>?[] decode = new Kernel<AttentionArgs>?[4];
+    private readonly Kernel<AttentionArgs>?[] decode = new Kernel<AttentionArgs>?[8];
     private readonly Kernel<PrefillArgs>?[] prefill = new Kernel<PrefillArgs>?[4];
     private Kernel<RopeArgs>? rope;
 
     public override Kernel<RopeArgs> Rope => rope ??= device.Compile<RopeArgs>(Gpu.Rope.Run<TKv>);
 
-    public override Kernel<AttentionArgs> Decode(int headDim, bool fused)
+    public override Kernel<AttentionArgs> Decode(int headDim, bool fused, bool many)
     {
         var wide = headDim * TKv.Bytes > 128;
-        return decode[(wide ? 2 : 0) | (fused ? 1 : 0)] ??= (wide, fused) switch
-        {
-            (false, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, Zero>),
-            (false, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, One>),
-            (true, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, Zero>),
-            (true, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, One>),
-        };
+        return decode[(many ? 4 : 0) | (wide ? 2 : 0) | (fused ? 1 : 0)] ??= many ? Decode<One>(wide, fused) : Decode<Zero>(wide, fused);
     }
+
+    private Kernel<AttentionArgs> Decode<TMany>(bool wide, bool fused)
+        where TMany : struct, IConstant => (wide, fused) switch
+    {
+        (false, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, Zero, TMany>),
+        (false, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, One, TMany>),
+        (true, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, Zero, TMany>),
+        (true, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, One, TMany>),
+    };
 
     public override Kernel<PrefillArgs>? Prefill(int headDim)
     {
