@@ -95,13 +95,13 @@ public sealed class ExactTests : IDisposable
     /// <summary>Format, T, E, K, columns and rows of gate and up, columns and rows of down.</summary>
     [Theory]
     [InlineData(WeightType.Q4_K, 1, 3, 2, 512, 32, 256, 16)]
-    [InlineData(WeightType.Q4_K, 6, 3, 2, 256, 48, 256, 32)]
-    [InlineData(WeightType.Q4_K, 5, 2, 1, 768, 16, 768, 48)]
-    [InlineData(WeightType.Q4_K, 5, 1, 1, 2304, 16, 2304, 16)]
+    [InlineData(WeightType.Q4_K, 9, 3, 1, 256, 48, 256, 32)] // experts with a few tokens
+    [InlineData(WeightType.Q4_K, 9, 2, 1, 768, 16, 768, 48)] // with many
+    [InlineData(WeightType.Q4_K, 9, 1, 1, 2304, 16, 2304, 16)]
     [InlineData(WeightType.Q4_K, 2, 2, 2, 2304, 16, 2304, 16)]
-    [InlineData(WeightType.Q6_K, 5, 2, 1, 512, 16, 512, 16)]
+    [InlineData(WeightType.Q6_K, 9, 3, 1, 512, 16, 512, 16)]
     [InlineData(WeightType.Q6_K, 1, 3, 2, 256, 16, 768, 16)]
-    [InlineData(WeightType.Q8_0, 5, 3, 2, 256, 16, 768, 16)]
+    [InlineData(WeightType.Q8_0, 9, 2, 1, 256, 16, 768, 16)]
     public void ExpertsAgree(WeightType type, int tokens, int experts, int topK, int columns, int rows, int downColumns, int downRows)
     {
         var router = Load(WeightType.F32, [experts, columns]);
@@ -141,12 +141,13 @@ public sealed class ExactTests : IDisposable
 
     /// <summary>A token alone, among few and among many: the three ways through the kernels.</summary>
     [Theory]
-    [InlineData(WeightType.Q4_K)]
-    [InlineData(WeightType.Q6_K)]
-    [InlineData(WeightType.Q8_0)]
-    public void ATokensBitsDoNotDependOnItsBatch(WeightType type)
+    [InlineData(WeightType.Q4_K, 5, 768)]
+    [InlineData(WeightType.Q4_K, 3, 256)] // experts with many tokens
+    [InlineData(WeightType.Q6_K, 5, 256)]
+    [InlineData(WeightType.Q8_0, 3, 768)]
+    public void ATokensBitsDoNotDependOnItsBatch(WeightType type, int experts, int ff)
     {
-        const int hidden = 512, rows = 16, ff = 256, experts = 3, topK = 2, tokens = 5;
+        const int hidden = 512, rows = 16, topK = 2, tokens = 9;
         var (_, matrix) = Load(type, [16, hidden]);
         var (_, router) = Load(WeightType.F32, [experts, hidden]);
         var (_, gate) = Load(type, [experts, rows, hidden]);

@@ -3,7 +3,6 @@ using ILGPU;
 using ILGPU.Backends.PTX;
 using ILGPU.IR;
 using ILGPU.IR.Intrinsics;
-using ILGPU.IR.Types;
 using ILGPU.IR.Values;
 
 namespace WarpDecode.Kernels.Gpu.Device;
@@ -115,29 +114,40 @@ internal static unsafe partial class Dev
     [IntrinsicImplementation]
     public static int LoadFreshInt(long address) => Volatile.Read(ref *(int*)address);
 
-    /// <summary>The address of a place in shared memory, for the loads and stores that take any.</summary>
+    /// <summary>start + index · size in one instruction.</summary>
+    [IntrinsicImplementation]
+    public static long Offset(int index, int size, long start) => start + ((long)index * size);
+
+    /// <summary>The address of a place in shared memory, for the loads and stores below.</summary>
     [IntrinsicImplementation]
     public static long AddressOf(ref U4 place) => (long)Unsafe.AsPointer(ref place);
 
-    /// <summary>Sixteen bytes from global or shared memory.</summary>
     [IntrinsicImplementation]
-    public static U4 LoadAny4(long address) => *(U4*)address;
+    public static U4 LoadGlobal4(long address) => *(U4*)address;
 
     [IntrinsicImplementation]
-    public static U2 LoadAny2(long address) => *(U2*)address;
+    public static U2 LoadGlobal2(long address) => *(U2*)address;
 
     [IntrinsicImplementation]
-    public static float LoadAnyFloat(long address) => *(float*)address;
-
-    /// <summary>Eight bytes to global or shared memory.</summary>
-    [IntrinsicImplementation]
-    public static void StoreAny2(long address, U2 value) => *(U2*)address = value;
+    public static void StoreGlobal2(long address, U2 value) => *(U2*)address = value;
 
     [IntrinsicImplementation]
-    public static void StoreAnyU16(long address, uint value) => *(ushort*)address = (ushort)value;
+    public static U4 LoadShared4(long address) => *(U4*)address;
 
     [IntrinsicImplementation]
-    public static void StoreAnyFloat(long address, float value) => *(float*)address = value;
+    public static U2 LoadShared2(long address) => *(U2*)address;
+
+    [IntrinsicImplementation]
+    public static float LoadSharedFloat(long address) => *(float*)address;
+
+    [IntrinsicImplementation]
+    public static void StoreShared2(long address, U2 value) => *(U2*)address = value;
+
+    [IntrinsicImplementation]
+    public static void StoreSharedU16(long address, uint value) => *(ushort*)address = (ushort)value;
+
+    [IntrinsicImplementation]
+    public static void StoreSharedFloat(long address, float value) => *(float*)address = value;
 
     private static System.Half HalfOf(uint bits) => BitConverter.UInt16BitsToHalf((ushort)bits);
 
@@ -239,32 +249,39 @@ internal static unsafe partial class Dev
 
         private static void LoadFreshInt(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.relaxed.gpu.global.b32");
 
-        private static void AddressOf(PTXBackend b, PTXCodeGenerator g, Value v)
-        {
-            // The compiler knows where the place is, and passes a pointer of that address space.
-            var shared = ((MethodCall)v)[0].Resolve().Type is AddressSpaceType { AddressSpace: MemoryAddressSpace.Shared };
-            Operate(g, v, shared ? "cvta.shared.u64" : "mov.b64");
-        }
+        private static void Offset(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "mad.wide.s32");
 
-        private static void LoadAny4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.v4.b32");
+        // A pointer of the address space where the compiler knows the place to be: that of shared memory.
+        private static void AddressOf(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "mov.b64");
 
-        private static void LoadAny2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.v2.b32", 2);
+        private static void LoadGlobal4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.v4.b32");
 
-        private static void LoadAnyFloat(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.f32");
+        private static void LoadGlobal2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.global.v2.b32", 2);
 
-        private static void StoreAny2(PTXBackend b, PTXCodeGenerator g, Value v)
+        private static void StoreGlobal2(PTXBackend b, PTXCodeGenerator g, Value v) => Store2(g, v, "st.global.v2.b32");
+
+        private static void LoadShared4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.shared.v4.b32");
+
+        private static void LoadShared2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.shared.v2.b32", 2);
+
+        private static void LoadSharedFloat(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.shared.f32");
+
+        private static void StoreShared2(PTXBackend b, PTXCodeGenerator g, Value v) => Store2(g, v, "st.shared.v2.b32");
+
+        private static void StoreSharedU16(PTXBackend b, PTXCodeGenerator g, Value v) => Store(g, v, "st.shared.u16");
+
+        private static void StoreSharedFloat(PTXBackend b, PTXCodeGenerator g, Value v) => Store(g, v, "st.shared.f32");
+
+        private static void Store2(PTXCodeGenerator g, Value v, string operation)
         {
             var call = (MethodCall)v;
             var address = g.LoadHardware(call[0]);
-            var values = Registers(g, call[1], 2);
-            using var command = g.BeginCommand("st.v2.b32");
+            var values = g.LoadAs<PTXCodeGenerator.CompoundRegister>(call[1]).SliceAs<PTXCodeGenerator.PrimitiveRegister>(0, 2);
+            for (var i = 0; i < 2; i++) values[i] = g.EnsureHardwareRegister(values[i]);
+            using var command = g.BeginCommand(operation);
             command.AppendArgumentValue(address);
             command.AppendVectorArgument(values);
         }
-
-        private static void StoreAnyU16(PTXBackend b, PTXCodeGenerator g, Value v) => Store(g, v, "st.u16");
-
-        private static void StoreAnyFloat(PTXBackend b, PTXCodeGenerator g, Value v) => Store(g, v, "st.f32");
 
         private static void LoadVector(PTXCodeGenerator g, Value v, string operation, int count)
         {
@@ -273,13 +290,6 @@ internal static unsafe partial class Dev
             using var command = g.BeginCommand(operation);
             command.AppendVectorArgument(result.SliceAs<PTXCodeGenerator.PrimitiveRegister>(0, count));
             command.AppendArgumentValue(address);
-        }
-
-        private static PTXCodeGenerator.PrimitiveRegister[] Registers(PTXCodeGenerator g, Value value, int count)
-        {
-            var registers = g.LoadAs<PTXCodeGenerator.CompoundRegister>(value).SliceAs<PTXCodeGenerator.PrimitiveRegister>(0, count);
-            for (var i = 0; i < count; i++) registers[i] = g.EnsureHardwareRegister(registers[i]);
-            return registers;
         }
 
         /// <summary>D = A·B + c with the same c everywhere: after the registers of A and B the call's last operand.</summary>

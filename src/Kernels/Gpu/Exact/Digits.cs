@@ -15,7 +15,7 @@ namespace WarpDecode.Kernels.Gpu;
 ///      1056   2^−s
 ///      1060   sum of the squares of x, for the norm
 /// </code>
-/// All of it depends on these 256 values alone.
+/// All of it depends on these 256 values alone. Records are in global memory, or with TShared 1 in shared memory.
 /// </summary>
 internal static class Digits
 {
@@ -29,8 +29,9 @@ internal static class Digits
 
     /// <summary>A warp splits the 256 values at <paramref name="x"/>, multiplied by those at <paramref name="norm"/> if TNorm is 1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Split<TNorm>(long x, long norm, long record, int lane)
+    public static void Split<TNorm, TShared>(long x, long norm, long record, int lane)
         where TNorm : struct, IConstant
+        where TShared : struct, IConstant
     {
         var (block, t) = (lane >> 2, lane & 3);
         var at = (block * 128L) + (t * 16);
@@ -39,7 +40,7 @@ internal static class Digits
         {
             var squares = Square(b, Square(a, 0f));
             squares = Dev.WarpSum(squares);
-            if (lane == 0) Dev.StoreAnyFloat(record + SquaresAt, squares);
+            if (lane == 0) StoreFloat<TShared>(record + SquaresAt, squares);
             (a, b) = (Times(a, Dev.LoadF4(norm + at)), Times(b, Dev.LoadF4(norm + at + 64)));
         }
 
@@ -52,10 +53,10 @@ internal static class Digits
         (a, b) = (Times(a, all), Times(b, all));
         var (first, second) = (Bytes(a), Bytes(b));
         var to = record + ((block >> 1) * 256) + (t * 16) + ((block & 1) * 8);
-        Dev.StoreAny2(to, new U2 { X = first.X, Y = second.X });
-        Dev.StoreAny2(to + 64, new U2 { X = first.Y, Y = second.Y });
-        Dev.StoreAny2(to + 128, new U2 { X = first.Z, Y = second.Z });
-        Dev.StoreAny2(to + 192, new U2 { X = first.W, Y = second.W });
+        Store2<TShared>(to, new U2 { X = first.X, Y = second.X });
+        Store2<TShared>(to + 64, new U2 { X = first.Y, Y = second.Y });
+        Store2<TShared>(to + 128, new U2 { X = first.Z, Y = second.Z });
+        Store2<TShared>(to + 192, new U2 { X = first.W, Y = second.W });
 
         var total = ((a.X + a.Y) + (a.Z + a.W)) + ((b.X + b.Y) + (b.Z + b.W));
         total += Warp.ShuffleXor(total, 1);
@@ -63,14 +64,20 @@ internal static class Digits
         total *= 1f / 1048576;
         var half = Dev.ToHalves(0f, total);
         if (t == 1) half = Dev.ToHalves(0f, total - Dev.Half(half));
-        if (t < 2) Dev.StoreAnyU16(record + TotalsAt + ((block >> 1) * 8) + (t * 4) + ((block & 1) * 2), half);
+        if (t < 2)
+        {
+            var at16 = record + TotalsAt + ((block >> 1) * 8) + (t * 4) + ((block & 1) * 2);
+            if (TShared.Value != 0) Dev.StoreSharedU16(at16, half);
+            else Dev.StoreU16(at16, half);
+        }
         // An infinity or what is no number makes every product one that is no number.
-        if (lane == 0) Dev.StoreAnyFloat(record + InverseAt, Interop.IntAsFloat(largest < 0x7F800000 ? (uint)(exponent - 9) << 23 : 0x7FC00000));
+        if (lane == 0) StoreFloat<TShared>(record + InverseAt, Interop.IntAsFloat(largest < 0x7F800000 ? (uint)(exponent - 9) << 23 : 0x7FC00000));
     }
 
     /// <summary>2^−s.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Inverse(long record) => Dev.LoadAnyFloat(record + InverseAt);
+    public static float Inverse<TShared>(long record)
+        where TShared : struct, IConstant => LoadFloat<TShared>(record + InverseAt);
 
     /// <summary>A record that must be unpacked anew for each pair of tokens: its last bits now depend on a sign that is never set.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -79,14 +86,20 @@ internal static class Digits
 
     /// <summary>Sum of the squares.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Squares(long record) => Dev.LoadAnyFloat(record + SquaresAt);
+    public static float Squares<TShared>(long record)
+        where TShared : struct, IConstant => LoadFloat<TShared>(record + SquaresAt);
 
     /// <summary>What the mins multiply: in digit column 0, nothing in the others.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static U2 Totals(long record, int lane)
+    public static U2 Totals<TShared>(long record, int lane)
+        where TShared : struct, IConstant
     {
         var totals = default(U2);
-        if (((lane >> 2) & 3) == 0) totals = Dev.LoadAny2(record + TotalsAt + ((lane & 3) * 8));
+        if (((lane >> 2) & 3) == 0)
+        {
+            var at = record + TotalsAt + ((lane & 3) * 8);
+            totals = TShared.Value != 0 ? Dev.LoadShared2(at) : Dev.LoadGlobal2(at);
+        }
         return totals;
     }
 
@@ -95,46 +108,49 @@ internal static class Digits
     /// in lane = 4·g + t the products of rows g and g + 8 with token t &gt;&gt; 1, without its 2^−s.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair Dot<TTile>(TileRecord weights, long record, int lane)
+    public static Pair Dot<TTile, TShared>(TileRecord weights, long record, int lane)
         where TTile : struct, ITileFormat
+        where TShared : struct, IConstant
     {
         var at = Column(record, lane);
-        var sums = TTile.Step(weights, 0, Dev.LoadAny4(at), default);
-        sums = TTile.Step(weights, 1, Dev.LoadAny4(at + 256), sums);
-        sums = TTile.Step(weights, 2, Dev.LoadAny4(at + 512), sums);
-        sums = TTile.Step(weights, 3, Dev.LoadAny4(at + 768), sums);
-        return Both(TTile.Finish(weights, sums, Totals(record, lane), lane));
+        var sums = TTile.Step(weights, 0, Load4<TShared>(at), default);
+        sums = TTile.Step(weights, 1, Load4<TShared>(at + 256), sums);
+        sums = TTile.Step(weights, 2, Load4<TShared>(at + 512), sums);
+        sums = TTile.Step(weights, 3, Load4<TShared>(at + 768), sums);
+        return Both(TTile.Finish(weights, sums, Totals<TShared>(record, lane), lane));
     }
 
     /// <summary>As <see cref="Dot"/> for two records of weights and the same token, whose digits are read once.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Pair A, Pair B) Dot2<TTile>(TileRecord a, TileRecord b, long record, int lane)
+    public static (Pair A, Pair B) Dot2<TTile, TShared>(TileRecord a, TileRecord b, long record, int lane)
         where TTile : struct, ITileFormat
+        where TShared : struct, IConstant
     {
         var at = Column(record, lane);
-        var digits = Dev.LoadAny4(at);
+        var digits = Load4<TShared>(at);
         var (sumsA, sumsB) = (TTile.Step(a, 0, digits, default), TTile.Step(b, 0, digits, default));
-        digits = Dev.LoadAny4(at + 256);
+        digits = Load4<TShared>(at + 256);
         (sumsA, sumsB) = (TTile.Step(a, 1, digits, sumsA), TTile.Step(b, 1, digits, sumsB));
-        digits = Dev.LoadAny4(at + 512);
+        digits = Load4<TShared>(at + 512);
         (sumsA, sumsB) = (TTile.Step(a, 2, digits, sumsA), TTile.Step(b, 2, digits, sumsB));
-        digits = Dev.LoadAny4(at + 768);
+        digits = Load4<TShared>(at + 768);
         (sumsA, sumsB) = (TTile.Step(a, 3, digits, sumsA), TTile.Step(b, 3, digits, sumsB));
-        var totals = Totals(record, lane);
+        var totals = Totals<TShared>(record, lane);
         return (Both(TTile.Finish(a, sumsA, totals, lane)), Both(TTile.Finish(b, sumsB, totals, lane)));
     }
 
     /// <summary>As <see cref="Dot"/> for four tokens: the weights are unpacked once for both pairs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Pair A, Pair B) DotTwice<TTile>(TileRecord weights, long a, long b, int lane)
+    public static (Pair A, Pair B) DotTwice<TTile, TShared>(TileRecord weights, long a, long b, int lane)
         where TTile : struct, ITileFormat
+        where TShared : struct, IConstant
     {
         var (atA, atB) = (Column(a, lane), Column(b, lane));
-        var (sumsA, sumsB) = (TTile.Step(weights, 0, Dev.LoadAny4(atA), default), TTile.Step(weights, 0, Dev.LoadAny4(atB), default));
-        (sumsA, sumsB) = (TTile.Step(weights, 1, Dev.LoadAny4(atA + 256), sumsA), TTile.Step(weights, 1, Dev.LoadAny4(atB + 256), sumsB));
-        (sumsA, sumsB) = (TTile.Step(weights, 2, Dev.LoadAny4(atA + 512), sumsA), TTile.Step(weights, 2, Dev.LoadAny4(atB + 512), sumsB));
-        (sumsA, sumsB) = (TTile.Step(weights, 3, Dev.LoadAny4(atA + 768), sumsA), TTile.Step(weights, 3, Dev.LoadAny4(atB + 768), sumsB));
-        return (Both(TTile.Finish(weights, sumsA, Totals(a, lane), lane)), Both(TTile.Finish(weights, sumsB, Totals(b, lane), lane)));
+        var (sumsA, sumsB) = (TTile.Step(weights, 0, Load4<TShared>(atA), default), TTile.Step(weights, 0, Load4<TShared>(atB), default));
+        (sumsA, sumsB) = (TTile.Step(weights, 1, Load4<TShared>(atA + 256), sumsA), TTile.Step(weights, 1, Load4<TShared>(atB + 256), sumsB));
+        (sumsA, sumsB) = (TTile.Step(weights, 2, Load4<TShared>(atA + 512), sumsA), TTile.Step(weights, 2, Load4<TShared>(atB + 512), sumsB));
+        (sumsA, sumsB) = (TTile.Step(weights, 3, Load4<TShared>(atA + 768), sumsA), TTile.Step(weights, 3, Load4<TShared>(atB + 768), sumsB));
+        return (Both(TTile.Finish(weights, sumsA, Totals<TShared>(a, lane), lane)), Both(TTile.Finish(weights, sumsB, Totals<TShared>(b, lane), lane)));
     }
 
     /// <summary>The sum of values that lie apart in shared memory, in order, several on their way at once.</summary>
@@ -155,6 +171,30 @@ internal static class Digits
             at += apart;
         }
         return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static U4 Load4<TShared>(long address)
+        where TShared : struct, IConstant => TShared.Value != 0 ? Dev.LoadShared4(address) : Dev.LoadGlobal4(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float LoadFloat<TShared>(long address)
+        where TShared : struct, IConstant => TShared.Value != 0 ? Dev.LoadSharedFloat(address) : Dev.LoadFloat(address);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store2<TShared>(long address, U2 value)
+        where TShared : struct, IConstant
+    {
+        if (TShared.Value != 0) Dev.StoreShared2(address, value);
+        else Dev.StoreGlobal2(address, value);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreFloat<TShared>(long address, float value)
+        where TShared : struct, IConstant
+    {
+        if (TShared.Value != 0) Dev.StoreSharedFloat(address, value);
+        else Dev.StoreFloat(address, value);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

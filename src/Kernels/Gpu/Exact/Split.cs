@@ -35,7 +35,7 @@ internal static class Split
         var row = index / a.PerRow;
         var part = index - (row * a.PerRow);
         if (a.Selected != 0) row = Dev.LoadInt(a.Selected + (row * 4L));
-        Digits.Split<TNorm>(
+        Digits.Split<TNorm, Zero>(
             a.X + ((((long)row * a.PerRow) + part) * Digits.Values * 4), a.Norm + (part * (Digits.Values * 4L)), a.To + ((long)index * Digits.RecordBytes), Group.IdxX & 31);
     }
 }

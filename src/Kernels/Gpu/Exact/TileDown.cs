@@ -31,6 +31,9 @@ internal struct TileDownArgs
     public int PerRow;
     public int TopK;
 
+    /// <summary>⌊2¹⁶ / classes⌋ + 1, classes being the records along a row that are summed apart: divides small numbers by it.</summary>
+    public int ClassMagic;
+
     /// <summary>Whether the kernel ahead began only after the router's work was done: then experts are known, and weights can be loaded, before it ends.</summary>
     public int Early;
 }
@@ -64,31 +67,28 @@ internal static class TileDown
         var x = a.X + ((((long)Grid.IdxX * a.Tiles) + Grid.IdxY) * (Tiles.Rows * 4)) + ((lane & 15) * 4L);
         var old = 0f;
         var record = default(TileRecord);
-        if (a.Early != 0)
+        if (a.Early == 0) Dev.AwaitPrevious();
+        if (warp < items)
         {
-            if (warp < items) record = TTile.Load(Row<TTile>(a, warp / classes) + (warp % classes * TTile.RecordBytes), lane);
-            Dev.AwaitPrevious();
+            var slot = (warp * a.ClassMagic) >> 16;
+            record = TTile.Load(Dev.Offset(Row(a, slot) + warp - (slot * classes), TTile.RecordBytes, a.Down), lane);
         }
-        else
-        {
-            Dev.AwaitPrevious();
-            if (warp < items) record = TTile.Load(Row<TTile>(a, warp / classes) + (warp % classes * TTile.RecordBytes), lane);
-        }
+        if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
         for (var k = Group.IdxX; k < a.TopK; k += FewWarps * 32) factors[k] = Dev.LoadFloat(a.Weights + (((Grid.IdxX * a.TopK) + k) * 4L));
         if (warp == 0) old = Dev.LoadFloat(x);
         for (var item = warp; item < items; item += FewWarps)
         {
-            var k = item / classes;
-            var mid = a.Mid + ((((long)Grid.IdxX * a.TopK) + k) * a.PerRow * (Tiles.Columns * 4));
+            var k = (item * a.ClassMagic) >> 16;
+            var mid = Dev.Offset(((Grid.IdxX * a.TopK) + k) * a.PerRow, Tiles.Columns * 4, a.Mid);
             var (sumA, sumB) = (0f, 0f);
             for (var s = item - (k * classes); s < a.PerRow; s += classes)
             {
-                if (item != warp || s >= classes) record = TTile.Load(Row<TTile>(a, k) + (s * TTile.RecordBytes), lane);
-                Digits.Split<Zero>(mid + (s * (Tiles.Columns * 4L)), 0, own, lane);
+                if (item != warp || s >= classes) record = TTile.Load(Dev.Offset(Row(a, k) + s, TTile.RecordBytes, a.Down), lane);
+                Digits.Split<Zero, One>(Dev.Offset(s, Tiles.Columns * 4, mid), 0, own, lane);
                 Warp.Barrier();
-                var pair = Digits.Dot<TTile>(record, own, lane);
-                var inverse = Digits.Inverse(own);
+                var pair = Digits.Dot<TTile, One>(record, own, lane);
+                var inverse = Digits.Inverse<One>(own);
                 sumA += pair.A * inverse;
                 sumB += pair.B * inverse;
                 Warp.Barrier();
@@ -126,12 +126,55 @@ internal static class TileDown
     }
 
     /// <summary>Six warps, for rows of 3 or 6 records.</summary>
-    [Launch(Threads = 192, Blocks = 4, Dependent = true)]
+    [Launch(Threads = 192, Blocks = 3, Dependent = true)]
     public static void ManyBySix<TTile>(TileDownArgs a)
         where TTile : struct, ITileFormat
     {
         var sums = SharedMemory.Allocate<float>(6 * MaxTokens * Tiles.Rows);
         Grouped<TTile>(a, 6, sums);
+    }
+
+    /// <summary>A warp all three records of its rows, with all tokens of the expert: no warp waits for another.</summary>
+    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    public static void ManyByThree<TTile>(TileDownArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var lane = Group.IdxX & 31;
+        var tile = (Grid.IdxX * Gpu.Rows.Warps) + (Group.IdxX >> 5);
+        if (a.Early == 0) Dev.AwaitPrevious();
+        var expert = Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L));
+        if (Grid.IdxY >= Dev.LoadFreshInt(a.Active) || tile >= a.Tiles)
+        {
+            if (a.Early != 0) Dev.AwaitPrevious();
+            return;
+        }
+        var row = ((expert * a.Tiles) + tile) * 3;
+        var r0 = TTile.Load(Dev.Offset(row, TTile.RecordBytes, a.Down), lane);
+        var r1 = TTile.Load(Dev.Offset(row + 1, TTile.RecordBytes, a.Down), lane);
+        var r2 = TTile.Load(Dev.Offset(row + 2, TTile.RecordBytes, a.Down), lane);
+        var (first, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
+        var place = first + (lane >> 4);
+        var slot = Dev.LoadFreshInt(a.Slots + ((place < end ? place : end - 1) * 4L));
+        if (a.Early != 0) Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var offset = ((tile * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8)) * 4;
+        for (; first < end; first += 2)
+        {
+            // Past the end the last slot is computed again, and not kept.
+            var of = Dev.Offset(slot * 3, Digits.RecordBytes, a.Mid);
+            var output = Warp.Shuffle(slot, (lane & 2) << 3);
+            place += 2;
+            slot = Dev.LoadInt(a.Slots + ((place < end ? place : end - 1) * 4L));
+            var inverses = Dev.Offset(output * 3, Digits.RecordBytes, a.Mid);
+            var (i0, i1, i2) = (Digits.Inverse<Zero>(inverses), Digits.Inverse<Zero>(inverses + Digits.RecordBytes), Digits.Inverse<Zero>(inverses + (2 * Digits.RecordBytes)));
+            var p0 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r0, i0), of, lane);
+            var p1 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r1, i0), of + Digits.RecordBytes, lane);
+            var p2 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r2, i0), of + (2 * Digits.RecordBytes), lane);
+            var sum = ((lane & 1) == 0 ? p0.A : p0.B) * i0;
+            sum += ((lane & 1) == 0 ? p1.A : p1.B) * i1;
+            sum += ((lane & 1) == 0 ? p2.A : p2.B) * i2;
+            if (first + ((lane >> 1) & 1) < end) Dev.StoreFloat(Dev.Offset(output * a.Tiles, Tiles.Rows * 4, a.Partial) + offset, sum);
+        }
     }
 
     /// <summary>x[t] += Σₖ weight(t, k) · partial[t, k]: a thread four outputs.</summary>
@@ -165,8 +208,8 @@ internal static class TileDown
     {
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var classes = a.PerRow < MaxClasses ? a.PerRow : MaxClasses;
-        var tiles = warps / classes;
-        var local = warp / classes;
+        var tiles = (warps * a.ClassMagic) >> 16;
+        var local = (warp * a.ClassMagic) >> 16;
         var tile = (Grid.IdxX * tiles) + local;
         var busy = local < tiles && tile < a.Tiles;
         if (a.Early == 0) Dev.AwaitPrevious();
@@ -177,10 +220,10 @@ internal static class TileDown
             return;
         }
         var (begin, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
-        var row = a.Down + ((((long)expert * a.Tiles) + tile) * a.PerRow * TTile.RecordBytes);
+        var row = ((expert * a.Tiles) + tile) * a.PerRow;
         var mine = warp - (local * classes);
         var record = default(TileRecord);
-        if (busy) record = TTile.Load(row + (mine * TTile.RecordBytes), lane);
+        if (busy) record = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Down), lane);
         if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
         for (var first = begin; first < end; first += MaxTokens)
@@ -191,29 +234,29 @@ internal static class TileDown
             {
                 for (var s = mine; s < a.PerRow; s += classes)
                 {
-                    if (a.PerRow > classes && (s != mine || first != begin)) record = TTile.Load(row + (s * TTile.RecordBytes), lane);
+                    if (a.PerRow > classes && (s != mine || first != begin)) record = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Down), lane);
                     var i = 0;
                     for (; i + 2 < count; i += 4)
                     {
                         var (inverseP, inverseQ) = (Inverse(a, first, i, count, s, lane), Inverse(a, first, i + 2, count, s, lane));
-                        var (p, q) = Digits.DotTwice<TTile>(Digits.Hide<TTile>(record, inverseP), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                        var (p, q) = Digits.DotTwice<TTile, Zero>(Digits.Hide<TTile>(record, inverseP), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
                         Keep(p, inverseP, i, s == mine, warp, sums, lane);
                         Keep(q, inverseQ, i + 2, s == mine, warp, sums, lane);
                     }
                     if (i < count)
                     {
                         var inverse = Inverse(a, first, i, count, s, lane);
-                        var p = Digits.Dot<TTile>(Digits.Hide<TTile>(record, inverse), At(a, first, i + (lane >> 4), count, s), lane);
+                        var p = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(record, inverse), At(a, first, i + (lane >> 4), count, s), lane);
                         Keep(p, inverse, i, s == mine, warp, sums, lane);
                     }
                 }
             }
             Group.Barrier();
-            for (var i = Group.IdxX; i < tiles * count * Tiles.Rows; i += warps * 32)
+            for (var i = Group.IdxX; i < tiles * MaxTokens * Tiles.Rows; i += warps * 32)
             {
-                var which = i / (count * Tiles.Rows);
-                var token = (i - (which * count * Tiles.Rows)) >> 4;
-                if ((Grid.IdxX * tiles) + which >= a.Tiles) continue;
+                var which = i / (MaxTokens * Tiles.Rows);
+                var token = (i >> 4) & (MaxTokens - 1);
+                if (token >= count || (Grid.IdxX * tiles) + which >= a.Tiles) continue;
                 var sum = Digits.Sum(sums, (((which * classes * MaxTokens) + token) * Tiles.Rows) + (i & 15), MaxTokens * Tiles.Rows, classes);
                 var slot = (long)Dev.LoadInt(a.Slots + ((first + token) * 4L));
                 Dev.StoreFloat(a.Partial + (((slot * a.Tiles) + (Grid.IdxX * tiles) + which) * (Tiles.Rows * 4)) + ((i & 15) * 4), sum);
@@ -223,22 +266,18 @@ internal static class TileDown
 
     /// <summary>The first record of this block's rows in the expert of slot k of its token.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long Row<TTile>(TileDownArgs a, int k)
-        where TTile : struct, ITileFormat
-    {
-        var expert = Dev.LoadFreshInt(a.Ids + (((Grid.IdxX * a.TopK) + k) * 4L));
-        return a.Down + ((((long)expert * a.Tiles) + Grid.IdxY) * a.PerRow * TTile.RecordBytes);
-    }
+    private static int Row(TileDownArgs a, int k) =>
+        ((Dev.LoadFreshInt(a.Ids + (((Grid.IdxX * a.TopK) + k) * 4L)) * a.Tiles) + Grid.IdxY) * a.PerRow;
 
     /// <summary>Record s of a slot in the list; past the end the last one is computed again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static long At(TileDownArgs a, int first, int place, int count, int s) =>
-        a.Mid + ((((long)Dev.LoadInt(a.Slots + ((first + (place < count ? place : count - 1)) * 4L)) * a.PerRow) + s) * Digits.RecordBytes);
+        Dev.Offset((Dev.LoadInt(a.Slots + ((first + (place < count ? place : count - 1)) * 4L)) * a.PerRow) + s, Digits.RecordBytes, a.Mid);
 
     /// <summary>2^−s of the slot that a lane's value belongs to.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Inverse(TileDownArgs a, int first, int i, int count, int s, int lane) =>
-        Digits.Inverse(At(a, first, i + ((lane >> 1) & 1), count, s));
+        Digits.Inverse<Zero>(At(a, first, i + ((lane >> 1) & 1), count, s));
 
     /// <summary>Adds a lane's value of places i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

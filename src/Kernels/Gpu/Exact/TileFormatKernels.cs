@@ -14,7 +14,8 @@ internal abstract class TileFormatKernels
 
     public abstract Kernel<TileGateUpArgs> GateUpFew { get; }
 
-    public abstract Kernel<TileGateUpArgs> GateUpMany { get; }
+    /// <param name="prompt">Whether most experts have several tokens.</param>
+    public abstract Kernel<TileGateUpArgs> GateUpMany(bool prompt);
 
     public abstract Kernel<TileDownArgs> DownFew { get; }
 
@@ -23,9 +24,9 @@ internal abstract class TileFormatKernels
     public abstract (Kernel<TileDownArgs> Kernel, int Tiles) DownMany(int perRow);
 
     /// <param name="norm">Whether the outputs are scaled by the norm and stored, or added to what is there.</param>
-    /// <param name="many">Whether the activations were split before, for any number of tokens, or are those of one token as they are.</param>
+    /// <param name="split">Whether the activations were split before, or are those of one token as they are.</param>
     /// <param name="wide">Whether a block has sixteen warps.</param>
-    public abstract Kernel<TileProjectArgs> Project(bool norm, bool many, bool wide);
+    public abstract Kernel<TileProjectArgs> Project(bool norm, bool split, bool wide);
 }
 
 /// <inheritdoc/>
@@ -37,9 +38,11 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
     private Kernel<TileEmbedArgs>? embed;
     private Kernel<TileGateUpArgs>? gateUpFew;
     private Kernel<TileGateUpArgs>? gateUpMany;
+    private Kernel<TileGateUpArgs>? gateUpPrompt;
     private Kernel<TileDownArgs>? downFew;
     private Kernel<TileDownArgs>? downMany;
     private Kernel<TileDownArgs>? downManyBySix;
+    private Kernel<TileDownArgs>? downManyByThree;
 
     // A lane's registers are a thirty-second of the bytes.
     private static bool Large => TTile.RecordBytes > 3000;
@@ -50,28 +53,31 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
 
     public override Kernel<TileEmbedArgs> Embed => embed ??= device.Compile<TileEmbedArgs>(TileEmbed.Run<TTile>);
 
-    public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.FewLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Few<TTile>);
+    public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= device.Compile<TileGateUpArgs>(Large ? TileGateUp.FewLarge<TTile> : TileGateUp.Few<TTile>);
 
-    public override Kernel<TileGateUpArgs> GateUpMany => gateUpMany ??= Large ? device.Compile<TileGateUpArgs>(TileGateUp.ManyLarge<TTile>) : device.Compile<TileGateUpArgs>(TileGateUp.Many<TTile>);
+    public override Kernel<TileGateUpArgs> GateUpMany(bool prompt) => prompt
+        ? gateUpPrompt ??= device.Compile<TileGateUpArgs>(TileGateUp.Prompt<TTile>)
+        : gateUpMany ??= device.Compile<TileGateUpArgs>(Large ? TileGateUp.ManyLarge<TTile> : TileGateUp.Many<TTile>);
 
     public override Kernel<TileDownArgs> DownFew => downFew ??= device.Compile<TileDownArgs>(TileDown.Few<TTile>);
 
     public override (Kernel<TileDownArgs> Kernel, int Tiles) DownMany(int perRow)
     {
+        if (perRow == 3 && !Large) return (downManyByThree ??= device.Compile<TileDownArgs>(TileDown.ManyByThree<TTile>), 8);
         if (perRow is 3 or 6) return (downManyBySix ??= device.Compile<TileDownArgs>(TileDown.ManyBySix<TTile>), 6 / perRow);
         return (downMany ??= device.Compile<TileDownArgs>(TileDown.Many<TTile>), 8 / Math.Min(perRow, TileDown.MaxClasses));
     }
 
-    public override Kernel<TileProjectArgs> Project(bool norm, bool many, bool wide) =>
-        project[(norm ? 4 : 0) | (many ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, many, wide) switch
+    public override Kernel<TileProjectArgs> Project(bool norm, bool split, bool wide) =>
+        project[(norm ? 4 : 0) | (split ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, split, wide) switch
         {
             (false, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, Zero>),
             (false, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, Zero>),
-            (false, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, Zero>),
+            (false, true, false) => device.Compile<TileProjectArgs>(Large ? TileProject.ManyLarge<TTile, Zero> : TileProject.Many<TTile, Zero>),
             (false, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, Zero>),
             (true, false, false) => device.Compile<TileProjectArgs>(TileProject.Single<TTile, One>),
             (true, false, true) => device.Compile<TileProjectArgs>(TileProject.WideSingle<TTile, One>),
-            (true, true, false) => device.Compile<TileProjectArgs>(TileProject.Many<TTile, One>),
+            (true, true, false) => device.Compile<TileProjectArgs>(Large ? TileProject.ManyLarge<TTile, One> : TileProject.Many<TTile, One>),
             (true, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, One>),
         };
 }

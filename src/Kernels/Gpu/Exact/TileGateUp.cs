@@ -31,7 +31,9 @@ internal struct TileGateUpArgs
 
     /// <summary>Records along a row.</summary>
     public int PerRow;
-    public int TopK;
+
+    /// <summary>⌊2¹⁶ / classes⌋ + 1, classes being the records along a row that are summed apart: divides small numbers by it.</summary>
+    public int ClassMagic;
 }
 
 /// <summary>
@@ -72,7 +74,7 @@ internal static class TileGateUp
         where TTile : struct, ITileFormat
     {
         var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows); // [warps, tokens, gate and up, rows]
-        Grouped<TTile>(a, sums);
+        Grouped<TTile, Zero>(a, sums);
     }
 
     /// <summary>With more registers, for formats whose two records need them.</summary>
@@ -81,7 +83,16 @@ internal static class TileGateUp
         where TTile : struct, ITileFormat
     {
         var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows);
-        Grouped<TTile>(a, sums);
+        Grouped<TTile, Zero>(a, sums);
+    }
+
+    /// <summary>Four tokens at a time, for which the weights are unpacked once.</summary>
+    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    public static void Prompt<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows);
+        Grouped<TTile, One>(a, sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,18 +104,17 @@ internal static class TileGateUp
         var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
         Dev.AwaitPrevious();
         Dev.ReleaseNext(); // not before: the next kernel may count on the router's work being done
-        var row = (((long)Dev.LoadInt(a.Ids + (slot * 4L)) * a.Tiles) + Grid.IdxY) * a.PerRow * TTile.RecordBytes;
-        var x = a.X + ((long)(slot / a.TopK) * a.PerRow * (Tiles.Columns * 4));
+        var row = ((Dev.LoadInt(a.Ids + (slot * 4L)) * a.Tiles) + Grid.IdxY) * a.PerRow;
+        var x = Dev.Offset((int)((slot * a.Magic) >> 32) * a.PerRow, Tiles.Columns * 4, a.X);
         var (gateA, gateB, upA, upB) = (0f, 0f, 0f, 0f);
         for (var s = warp; s < a.PerRow; s += Warps)
         {
-            var at = row + (s * TTile.RecordBytes);
-            var gate = TTile.Load(a.Gate + at, lane);
-            var up = TTile.Load(a.Up + at, lane);
-            Digits.Split<Zero>(x + (s * (Tiles.Columns * 4L)), 0, own, lane);
+            var gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), lane);
+            var up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), lane);
+            Digits.Split<Zero, One>(Dev.Offset(s, Tiles.Columns * 4, x), 0, own, lane);
             Warp.Barrier();
-            var (g, u) = Digits.Dot2<TTile>(gate, up, own, lane);
-            var inverse = Digits.Inverse(own);
+            var (g, u) = Digits.Dot2<TTile, One>(gate, up, own, lane);
+            var inverse = Digits.Inverse<One>(own);
             gateA += g.A * inverse;
             gateB += g.B * inverse;
             upA += u.A * inverse;
@@ -127,13 +137,14 @@ internal static class TileGateUp
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Grouped<TTile>(TileGateUpArgs a, ArrayView<float> sums)
+    private static void Grouped<TTile, TFour>(TileGateUpArgs a, ArrayView<float> sums)
         where TTile : struct, ITileFormat
+        where TFour : struct, IConstant
     {
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var classes = a.PerRow < Warps ? a.PerRow : Warps;
-        var tiles = Warps / classes;
-        var local = warp / classes;
+        var tiles = (Warps * a.ClassMagic) >> 16;
+        var local = (warp * a.ClassMagic) >> 16;
         var tile = (Grid.IdxX * tiles) + local;
         var busy = local < tiles && tile < a.Tiles;
         Dev.AwaitPrevious();
@@ -141,13 +152,13 @@ internal static class TileGateUp
         var expert = Dev.LoadInt(a.Active + 4 + (Grid.IdxY * 4L));
         if (Grid.IdxY >= Dev.LoadInt(a.Active)) return;
         var (begin, end) = (Dev.LoadInt(a.Offsets + (expert * 4L)), Dev.LoadInt(a.Offsets + (expert * 4L) + 4));
-        var row = (((long)expert * a.Tiles) + tile) * a.PerRow * TTile.RecordBytes;
+        var row = ((expert * a.Tiles) + tile) * a.PerRow;
         var mine = warp - (local * classes);
         var (gate, up) = (default(TileRecord), default(TileRecord));
         if (busy)
         {
-            gate = TTile.Load(a.Gate + row + (mine * TTile.RecordBytes), lane);
-            up = TTile.Load(a.Up + row + (mine * TTile.RecordBytes), lane);
+            gate = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Gate), lane);
+            up = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Up), lane);
         }
         for (var first = begin; first < end; first += MaxTokens)
         {
@@ -159,31 +170,41 @@ internal static class TileGateUp
                 {
                     if (a.PerRow > classes && (s != mine || first != begin))
                     {
-                        gate = TTile.Load(a.Gate + row + (s * TTile.RecordBytes), lane);
-                        up = TTile.Load(a.Up + row + (s * TTile.RecordBytes), lane);
+                        gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), lane);
+                        up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), lane);
                     }
-                    for (var i = 0; i < count; i += 2)
+                    var i = 0;
+                    if (TFour.Value != 0)
                     {
-                        // Past the end the last token is computed again, and not kept.
-                        var column = i + (lane >> 4);
-                        var output = i + ((lane >> 1) & 1);
-                        var inverse = Digits.Inverse(At(a, first + (output < count ? output : i), s));
-                        var (g, u) = Digits.Dot2<TTile>(
-                            Digits.Hide<TTile>(gate, inverse), Digits.Hide<TTile>(up, inverse), At(a, first + (column < count ? column : i), s), lane);
-                        var to = (((warp * MaxTokens) + output) * 2 * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
-                        var gated = ((lane & 1) == 0 ? g.A : g.B) * inverse;
-                        var passed = ((lane & 1) == 0 ? u.A : u.B) * inverse;
-                        sums[to] = s == mine ? gated : sums[to] + gated;
-                        sums[to + Tiles.Rows] = s == mine ? passed : sums[to + Tiles.Rows] + passed;
+                        for (; i + 2 < count; i += 4)
+                        {
+                            var (inverseP, inverseQ) = (Inverse(a, first, i, count, s, lane), Inverse(a, first, i + 2, count, s, lane));
+                            var (hiddenGate, hiddenUp) = (Digits.Hide<TTile>(gate, inverseP), Digits.Hide<TTile>(up, inverseP));
+                            var (p, q) = (At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s));
+                            var (gateP, gateQ) = Digits.DotTwice<TTile, Zero>(hiddenGate, p, q, lane);
+                            Keep(gateP, inverseP, i, 0, s == mine, warp, sums, lane);
+                            Keep(gateQ, inverseQ, i + 2, 0, s == mine, warp, sums, lane);
+                            var (upP, upQ) = Digits.DotTwice<TTile, Zero>(hiddenUp, p, q, lane);
+                            Keep(upP, inverseP, i, Tiles.Rows, s == mine, warp, sums, lane);
+                            Keep(upQ, inverseQ, i + 2, Tiles.Rows, s == mine, warp, sums, lane);
+                        }
+                    }
+                    for (; i < count; i += 2)
+                    {
+                        var inverse = Inverse(a, first, i, count, s, lane);
+                        var (g, u) = Digits.Dot2<TTile, Zero>(
+                            Digits.Hide<TTile>(gate, inverse), Digits.Hide<TTile>(up, inverse), At(a, first, i + (lane >> 4), count, s), lane);
+                        Keep(g, inverse, i, 0, s == mine, warp, sums, lane);
+                        Keep(u, inverse, i, Tiles.Rows, s == mine, warp, sums, lane);
                     }
                 }
             }
             Group.Barrier();
-            for (var i = Group.IdxX; i < tiles * count * Tiles.Rows; i += Warps * 32)
+            for (var i = Group.IdxX; i < tiles * MaxTokens * Tiles.Rows; i += Warps * 32)
             {
-                var which = i / (count * Tiles.Rows);
-                var token = (i - (which * count * Tiles.Rows)) >> 4;
-                if ((Grid.IdxX * tiles) + which >= a.Tiles) continue;
+                var which = i / (MaxTokens * Tiles.Rows);
+                var token = (i >> 4) & (MaxTokens - 1);
+                if (token >= count || (Grid.IdxX * tiles) + which >= a.Tiles) continue;
                 var at = ((((which * classes) * MaxTokens) + token) * 2 * Tiles.Rows) + (i & 15);
                 var gated = Digits.Sum(sums, at, MaxTokens * 2 * Tiles.Rows, classes);
                 var passed = Digits.Sum(sums, at + Tiles.Rows, MaxTokens * 2 * Tiles.Rows, classes);
@@ -192,10 +213,27 @@ internal static class TileGateUp
         }
     }
 
-    /// <summary>Record s of the token that the place in the list of slots belongs to.</summary>
+    /// <summary>Record s of the token that a place in the list of slots belongs to; past the end the last one is computed again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long At(TileGateUpArgs a, int place, int s) =>
-        a.X + (((((Dev.LoadInt(a.Slots + (place * 4L)) * a.Magic) >> 32) * a.PerRow) + s) * Digits.RecordBytes);
+    private static long At(TileGateUpArgs a, int first, int place, int count, int s)
+    {
+        var slot = Dev.LoadInt(a.Slots + ((first + (place < count ? place : count - 1)) * 4L));
+        return Dev.Offset(((int)((slot * a.Magic) >> 32) * a.PerRow) + s, Digits.RecordBytes, a.X);
+    }
+
+    /// <summary>2^−s of the token that a lane's value belongs to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Inverse(TileGateUpArgs a, int first, int i, int count, int s, int lane) =>
+        Digits.Inverse<Zero>(At(a, first, i + ((lane >> 1) & 1), count, s));
+
+    /// <summary>Adds a lane's value of places i and i + 1 to those of its warp: row g in even lanes, g + 8 in odd ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Keep(Pair pair, float inverse, int i, int offset, bool fresh, int warp, ArrayView<float> sums, int lane)
+    {
+        var value = ((lane & 1) == 0 ? pair.A : pair.B) * inverse;
+        var to = (((warp * MaxTokens) + i + ((lane >> 1) & 1)) * 2 * Tiles.Rows) + offset + (lane >> 2) + ((lane & 1) * 8);
+        sums[to] = fresh ? value : sums[to] + value;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(TileGateUpArgs a, int slot, int tile, int row, float gated, float passed) =>

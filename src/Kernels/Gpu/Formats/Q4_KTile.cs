@@ -17,7 +17,7 @@ namespace WarpDecode.Kernels.Gpu.Formats;
 /// </summary>
 internal struct Q4_KTile : ITileFormat
 {
-    private const int BlockBytes = 144, ScalesAt = 2048, MinsAt = 2176, FactorsAt = 2304;
+    private const int ScalesAt = 2048, MinsAt = 2176, FactorsAt = 2304;
 
     public static WeightType Type => WeightType.Q4_K;
 
