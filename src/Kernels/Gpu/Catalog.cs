@@ -45,6 +45,8 @@ internal static class Catalog
             Type[] values = parameter.Name switch
             {
                 "TFormat" => [.. Formats.Where(f => method.DeclaringType != typeof(Repack) || Repacks(f))],
+                "TFloat" => [typeof(BF16), typeof(F16), typeof(F32)],
+                "TUnits" => [typeof(Zero), typeof(Two), typeof(Three), typeof(Four)],
                 "TTile" => TileFormats,
                 "TTokens" => [typeof(One), typeof(Four)],
                 "TKv" => KvFormats,

@@ -1,3 +1,4 @@
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Gpu.Formats;
 
@@ -10,6 +11,9 @@ internal abstract class FormatKernels
 
     public abstract bool Repacks { get; }
 
+    /// <summary>Whether weights are F32, F16 or BF16: with them the expert FFN has more kernels.</summary>
+    public abstract bool IsFloat { get; }
+
     public abstract Kernel<EmbedArgs> Embed { get; }
 
     public abstract Kernel<RepackArgs> Repack { get; }
@@ -18,9 +22,16 @@ internal abstract class FormatKernels
 
     public abstract Kernel<MoeGateUpArgs> GateUp { get; }
 
-    public abstract Kernel<MoeDownArgs> Down { get; }
+    /// <summary>For float weights in steps whose tokens share the rows of their experts; the same bits.</summary>
+    public abstract Kernel<MoeGateUpArgs> SharedGateUp { get; }
+
+    /// <inheritdoc cref="SharedGateUp"/>
+    public abstract Kernel<MoeDownArgs> SharedDown { get; }
 
     public abstract long RowBytes(int columns);
+
+    /// <param name="columns">Columns of the rows.</param>
+    public abstract Kernel<MoeDownArgs> Down(int columns);
 
     /// <param name="norm">Whether x is normalized on the way and the outputs stored, or the products of x added to what is there.</param>
     /// <param name="many">Whether a warp takes four tokens instead of one.</param>
@@ -32,15 +43,19 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
     where TFormat : struct, ILaneFormat
 {
     private readonly Kernel<ProjectArgs>?[] project = new Kernel<ProjectArgs>?[4];
+    private readonly Kernel<MoeDownArgs>?[] down = new Kernel<MoeDownArgs>?[5];
     private Kernel<EmbedArgs>? embed;
     private Kernel<RepackArgs>? repack;
     private Kernel<RouteArgs>? route;
     private Kernel<MoeGateUpArgs>? gateUp;
-    private Kernel<MoeDownArgs>? down;
+    private Kernel<MoeGateUpArgs>? sharedGateUp;
+    private Kernel<MoeDownArgs>? sharedDown;
 
     public override int UnitValues => TFormat.UnitValues;
 
     public override bool Repacks => TFormat.Repacks;
+
+    public override bool IsFloat => TFormat.Type is WeightType.F32 or WeightType.F16 or WeightType.BF16;
 
     public override Kernel<EmbedArgs> Embed => embed ??= device.Compile<EmbedArgs>(Gpu.Embed.Run<TFormat>);
 
@@ -48,11 +63,28 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
 
     public override Kernel<RouteArgs> Route => route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat>);
 
-    public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(MoeGateUp.Run<TFormat>);
+    public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(IsFloat ? MoeGateUp.Alone<TFormat> : MoeGateUp.Run<TFormat>);
 
-    public override Kernel<MoeDownArgs> Down => down ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>);
+    public override Kernel<MoeGateUpArgs> SharedGateUp => sharedGateUp ??= device.Compile<MoeGateUpArgs>(MoeGateUp.Shared<TFormat>);
+
+    public override Kernel<MoeDownArgs> SharedDown => sharedDown ??= device.Compile<MoeDownArgs>(MoeDown.Shared<TFormat>);
 
     public override long RowBytes(int columns) => TFormat.RowBytes(columns);
+
+    public override Kernel<MoeDownArgs> Down(int columns)
+    {
+        if (!IsFloat) return down[0] ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>);
+        // Sets of three or four units where rows are a number of them; FP32 units are twice as long, and ptxas would spill.
+        var steps = columns % (32 * UnitValues) == 0 ? columns / (32 * UnitValues) : 1;
+        var set = TFormat.InFlight == 4 && steps % 3 == 0 ? 3 : TFormat.InFlight == 4 && steps % 4 == 0 ? 4 : steps % 2 == 0 ? 2 : 0;
+        return down[set] ??= set switch
+        {
+            0 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Zero>),
+            2 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Two>),
+            3 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Three>),
+            _ => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Four>),
+        };
+    }
 
     public override Kernel<ProjectArgs> Project(bool norm, bool many) =>
         project[(norm ? 2 : 0) | (many ? 1 : 0)] ??= (norm, many) switch

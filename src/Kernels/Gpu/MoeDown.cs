@@ -20,6 +20,21 @@ internal struct MoeDownArgs
     public int Columns;
     public int Rows;
     public int TopK;
+
+    /// <summary>1 if the launch ahead lets this one begin only when the routes are known: then they are read before it has ended.</summary>
+    public int Early;
+
+    /// <summary>By <see cref="Groups"/>, for <see cref="MoeDown.Shared"/>.</summary>
+    public long Offsets;
+
+    /// <inheritdoc cref="Offsets"/>
+    public long Active;
+
+    /// <inheritdoc cref="Offsets"/>
+    public long Slots;
+
+    /// <summary>down·mid of the slots [T, K, H], between <see cref="MoeDown.Shared"/> and <see cref="MoeDown.Combine"/>.</summary>
+    public long Outputs;
 }
 
 /// <summary>
@@ -30,9 +45,22 @@ internal struct MoeDownArgs
 /// </summary>
 internal static class MoeDown
 {
+    /// <summary>Rows of a block of <see cref="Alone"/>.</summary>
+    public const int AloneRows = 2 * AloneThreads / 32;
+
+    /// <summary>Rows of a block of <see cref="Shared"/>.</summary>
+    public const int SharedRows = 4 * Gpu.Rows.Warps;
+
+    // Small blocks, so that a single token's 2,048 rows spread evenly over 132 multiprocessors.
+    private const int AloneThreads = 128;
+
+    /// <summary>For weights of any type.</summary>
+    [Launch(Dependent = true)]
     public static void Run<TFormat>(MoeDownArgs a)
         where TFormat : struct, ILaneFormat
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var lane = Group.IdxX & 31;
         var row = (Grid.IdxY * Gpu.Rows.Warps) + (Group.IdxX >> 5);
         if (row >= a.Rows) return;
@@ -97,6 +125,199 @@ internal static class MoeDown
         Dev.StoreFloat(x, Dev.LoadFloat(x) + sum);
     }
 
+    /// <summary>
+    /// For float weights: a warp owns two outputs of one token, so that mid, of twice the bytes, is read once for both: what bounds this kernel
+    /// otherwise is not the memory but the first-level cache. A slot's sum is added over the lanes first, then the slots in order with their
+    /// weights: so it does not depend on which other slots the token has, and <see cref="Shared"/> can give the same bits. Two sets of
+    /// <typeparamref name="TUnits"/> units are in flight always, the first of them before mid is there. Rows are a number of whole sets; with TUnits 0, whose sets
+    /// are of two units, they end anywhere.
+    /// </summary>
+    [Launch(Threads = AloneThreads, Blocks = 4, Dependent = true)]
+    public static void Alone<TFloat, TUnits>(MoeDownArgs a)
+        where TFloat : struct, ILaneFormat
+        where TUnits : struct, IConstant
+    {
+        var lane = Group.IdxX & 31;
+        var row = ((Grid.IdxY * (AloneThreads / 32)) + (Group.IdxX >> 5)) * 2;
+        if (row >= a.Rows) return;
+        if (a.Early == 0) Dev.AwaitPrevious();
+        var first = Grid.IdxX * a.TopK;
+        var mine = (first + (lane < a.TopK ? lane : a.TopK - 1)) * 4L; // lane k looks after slot k
+        var id = Dev.LoadFreshInt(a.Ids + mine);
+        var units = a.Columns / TFloat.UnitValues;
+        var parts = (units + (32 * UnitsOf<TUnits>()) - 1) / (32 * UnitsOf<TUnits>());
+        var load = default(Place);
+        var s0 = Load<TFloat, TUnits>(a, id, row, load, lane, units);
+        load = Next(load, parts);
+        var s1 = Load<TFloat, TUnits>(a, id, row, load, lane, units);
+        load = Next(load, parts);
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var weight = Dev.LoadFloat(a.Weights + mine);
+        var output = row + (lane >> 4);
+        var x = a.X + ((((long)Grid.IdxX * a.Rows) + output) * 4);
+        var writes = (lane & 15) == 0 && output < a.Rows;
+        var before = writes ? Dev.LoadFloat(x) : 0f;
+        var mid = a.Mid + ((long)first * a.Columns * 4);
+        var at = default(Place);
+        while (at.Slot < a.TopK)
+        {
+            at = Add<TFloat, TUnits>(a, s0, at, mid, weight, lane, units, parts);
+            s0 = Load<TFloat, TUnits>(a, id, row, load, lane, units);
+            load = Next(load, parts);
+            if (at.Slot >= a.TopK) break;
+            at = Add<TFloat, TUnits>(a, s1, at, mid, weight, lane, units, parts);
+            s1 = Load<TFloat, TUnits>(a, id, row, load, lane, units);
+            load = Next(load, parts);
+        }
+        if (writes) Dev.StoreFloat(x, before + at.Sum);
+    }
+
+    /// <summary>For float weights, a step's tokens sharing rows: a warp owns four outputs of one expert for all of its slots.</summary>
+    [Launch(Dependent = true)]
+    public static void Shared<TFloat>(MoeDownArgs a)
+        where TFloat : struct, ILaneFormat
+    {
+        var lane = Group.IdxX & 31;
+        var row = ((Grid.IdxX * Gpu.Rows.Warps) + (Group.IdxX >> 5)) * 4;
+        if (a.Early == 0) Dev.AwaitPrevious();
+        if (row >= a.Rows || Grid.IdxY >= Dev.LoadFreshInt(a.Active)) return;
+        var expert = Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L));
+        var (i, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        for (; i + 2 < end; i += 4)
+            Some<TFloat, Four>(a, expert, row, lane, SlotAt(a, i), SlotAt(a, i + 1), SlotAt(a, i + 2), SlotAt(a, i + 3 < end ? i + 3 : i + 2));
+        if (i + 1 < end) Some<TFloat, Two>(a, expert, row, lane, SlotAt(a, i), SlotAt(a, i + 1), 0, 0);
+        else if (i < end) Some<TFloat, One>(a, expert, row, lane, SlotAt(a, i), 0, 0, 0);
+    }
+
+    /// <summary>x[t] += Σₖ weight(t, k) · outputs[t, k] in the order of <see cref="Alone"/>: a thread one output of one token.</summary>
+    [Launch(Dependent = true)]
+    public static void Combine(MoeDownArgs a)
+    {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var row = (Grid.IdxY * Gpu.Rows.Threads) + Group.IdxX;
+        if (row >= a.Rows) return;
+        var first = (long)Grid.IdxX * a.TopK;
+        var sum = 0f;
+        for (var k = 0; k < a.TopK; k++)
+            sum = Dev.Fma(Dev.LoadFloat(a.Weights + ((first + k) * 4)), Dev.LoadFloat(a.Outputs + ((((first + k) * a.Rows) + row) * 4)), sum);
+        var x = a.X + ((((long)Grid.IdxX * a.Rows) + row) * 4);
+        Dev.StoreFloat(x, Dev.LoadFloat(x) + sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int UnitsOf<TUnits>()
+        where TUnits : struct, IConstant => TUnits.Value == 0 ? 2 : TUnits.Value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Place Next(Place at, int parts)
+    {
+        at.Part++;
+        if (at.Part == parts)
+        {
+            at.Part = 0;
+            at.Slot++;
+        }
+        return at;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Pairs Load<TFloat, TUnits>(MoeDownArgs a, int id, int row, Place at, int lane, int units)
+        where TFloat : struct, ILaneFormat
+        where TUnits : struct, IConstant
+    {
+        var w = default(Pairs);
+        if (at.Slot >= a.TopK) return w;
+        var first = a.Down + ((((long)Warp.Shuffle(id, at.Slot) * a.Rows) + row) * a.RowBytes);
+        var second = row + 1 < a.Rows ? first + a.RowBytes : first; // an odd last row is paired with itself
+        var u = (at.Part * 32 * UnitsOf<TUnits>()) + lane;
+        if (TUnits.Value != 0 || u < units)
+        {
+            w.A0 = TFloat.Load(first, u, a.Columns);
+            w.B0 = TFloat.Load(second, u, a.Columns);
+        }
+        if (TUnits.Value != 0 || u + 32 < units)
+        {
+            w.A1 = TFloat.Load(first, u + 32, a.Columns);
+            w.B1 = TFloat.Load(second, u + 32, a.Columns);
+        }
+        if (TUnits.Value > 2 && (TUnits.Value != 0 || u + 64 < units))
+        {
+            w.A2 = TFloat.Load(first, u + 64, a.Columns);
+            w.B2 = TFloat.Load(second, u + 64, a.Columns);
+        }
+        if (TUnits.Value > 3 && (TUnits.Value != 0 || u + 96 < units))
+        {
+            w.A3 = TFloat.Load(first, u + 96, a.Columns);
+            w.B3 = TFloat.Load(second, u + 96, a.Columns);
+        }
+        return w;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Place Add<TFloat, TUnits>(MoeDownArgs a, Pairs w, Place at, long mid, float weight, int lane, int units, int parts)
+        where TFloat : struct, ILaneFormat
+        where TUnits : struct, IConstant
+    {
+        mid += (long)at.Slot * a.Columns * 4;
+        var u = (at.Part * 32 * UnitsOf<TUnits>()) + lane;
+        var sums = new Sums { A = at.First, B = at.Second };
+        if (TUnits.Value != 0 || u < units) sums = Gpu.Rows.Dot2<TFloat>(w.A0, w.B0, u, mid, sums);
+        if (TUnits.Value != 0 || u + 32 < units) sums = Gpu.Rows.Dot2<TFloat>(w.A1, w.B1, u + 32, mid, sums);
+        if (TUnits.Value > 2 && (TUnits.Value != 0 || u + 64 < units)) sums = Gpu.Rows.Dot2<TFloat>(w.A2, w.B2, u + 64, mid, sums);
+        if (TUnits.Value > 3 && (TUnits.Value != 0 || u + 96 < units)) sums = Gpu.Rows.Dot2<TFloat>(w.A3, w.B3, u + 96, mid, sums);
+        if (at.Part == parts - 1)
+        {
+            // By the tree of WarpSum for both: the lower lanes have the first row's sum, the upper the second's.
+            var upper = (lane & 16) != 0;
+            var sum = (upper ? sums.B : sums.A) + Warp.ShuffleXor(upper ? sums.A : sums.B, 16);
+            sum += Warp.ShuffleXor(sum, 8);
+            sum += Warp.ShuffleXor(sum, 4);
+            sum += Warp.ShuffleXor(sum, 2);
+            sum += Warp.ShuffleXor(sum, 1);
+            at.Sum = Dev.Fma(Warp.Shuffle(weight, at.Slot), sum, at.Sum);
+            sums = default;
+        }
+        (at.First, at.Second) = (sums.A, sums.B);
+        return Next(at, parts);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Some<TFloat, TSlots>(MoeDownArgs a, int expert, int row, int lane, int s0, int s1, int s2, int s3)
+        where TFloat : struct, ILaneFormat
+        where TSlots : struct, IConstant
+    {
+        var start = a.Down + ((((long)expert * a.Rows) + row) * a.RowBytes);
+        var left = a.Rows - 1 - row; // past the end the last row is multiplied again, and not written
+        var tile = Quad.Stream<TFloat, TSlots>(
+            start, start + ((left < 1 ? left : 1) * a.RowBytes), start + ((left < 2 ? left : 2) * a.RowBytes), start + ((left < 3 ? left : 3) * a.RowBytes),
+            a.Columns, lane, MidOf(a, s0), MidOf(a, s1), MidOf(a, s2), MidOf(a, s3));
+        Finish(a, tile.T0, s0, row, lane);
+        if (TSlots.Value > 1) Finish(a, tile.T1, s1, row, lane);
+        if (TSlots.Value > 2)
+        {
+            Finish(a, tile.T2, s2, row, lane);
+            Finish(a, tile.T3, s3, row, lane);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(MoeDownArgs a, F4 parts, int slot, int row, int lane)
+    {
+        var sum = Quad.Sum(parts, lane);
+        row += lane >> 3;
+        if ((lane & 7) == 0 && row < a.Rows) Dev.StoreFloat(a.Outputs + ((((long)slot * a.Rows) + row) * 4), sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SlotAt(MoeDownArgs a, int i) => Dev.LoadInt(a.Slots + (i * 4L));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long MidOf(MoeDownArgs a, int slot) => a.Mid + ((long)slot * a.Columns * 4);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int Slot(int unit, MoeDownArgs a) => (int)((unit * a.Magic) >> 32);
 
@@ -114,5 +335,28 @@ internal static class MoeDown
     {
         var mid = a.Mid + ((long)(first + slot) * a.Columns * 4);
         return Dev.Fma(Dev.LoadFloat(a.Weights + ((first + slot) * 4L)), Rows.Dot<TFormat>(w, unit - (slot * perSlot), mid, 0f), sum);
+    }
+
+    /// <summary>Where in the sequence of sets, and the sums so far: a lane's parts of the slot's for two rows, and the token's.</summary>
+    private struct Place
+    {
+        public int Slot;
+        public int Part;
+        public float First;
+        public float Second;
+        public float Sum;
+    }
+
+    /// <summary>Up to four units of two rows.</summary>
+    private struct Pairs
+    {
+        public Unit A0;
+        public Unit A1;
+        public Unit A2;
+        public Unit A3;
+        public Unit B0;
+        public Unit B1;
+        public Unit B2;
+        public Unit B3;
     }
 }

@@ -173,7 +173,7 @@ internal static unsafe partial class Dev
     /// <summary>The PTX of each intrinsic.</summary>
     private static partial class Emit
     {
-        private static void LoadWeights(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.nc.L1::no_allocate.v4.b32");
+        private static void LoadWeights(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.L1::no_allocate.v4.b32");
 
         private static void LoadShared(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.nc.v4.b32");
 

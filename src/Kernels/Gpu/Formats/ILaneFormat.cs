@@ -110,6 +110,18 @@ internal struct One : IConstant
     public static int Value => 1;
 }
 
+/// <summary>2.</summary>
+internal struct Two : IConstant
+{
+    public static int Value => 2;
+}
+
+/// <summary>3.</summary>
+internal struct Three : IConstant
+{
+    public static int Value => 3;
+}
+
 /// <summary>4.</summary>
 internal struct Four : IConstant
 {
