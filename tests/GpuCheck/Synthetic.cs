@@ -65,6 +65,9 @@ internal sealed class Synthetic(GpuDevice device)
             case WeightType.BF16:
                 Words(address, rows, rowBytes, columns / 2, 0x807F807F, (uint)(127 + exponent) * 0x00800080);
                 break;
+            case WeightType.F16:
+                Words(address, rows, rowBytes, columns / 2, 0x83FF83FF, Halves(exponent));
+                break;
             case WeightType.Q8_0: // integers deviate by 74: 2^6.2
                 Words(address, rows, rowBytes, (int)(rowBytes / 4), uint.MaxValue, 0);
                 Words(address + columns, rows, rowBytes, columns / 64, 0x03FF03FF, Halves(exponent - 6));

@@ -14,17 +14,21 @@ internal abstract class FormatKernels
 
     public abstract Kernel<RepackArgs> Repack { get; }
 
-    public abstract Kernel<RouteArgs> Route { get; }
-
     public abstract Kernel<MoeGateUpArgs> GateUp { get; }
 
     public abstract Kernel<MoeDownArgs> Down { get; }
 
     public abstract long RowBytes(int columns);
 
+    /// <param name="many">Whether a block takes four experts for four tokens instead of one for one.</param>
+    public abstract Kernel<RouteArgs> Route(bool many);
+
     /// <param name="norm">Whether x is normalized on the way and the outputs stored, or the products of x added to what is there.</param>
     /// <param name="many">Whether a warp takes four tokens instead of one.</param>
     public abstract Kernel<ProjectArgs> Project(bool norm, bool many);
+
+    /// <summary>The products on tensor cores; null if there are none for this type or on this device.</summary>
+    public abstract FloatTileKernels? FloatTiles { get; }
 }
 
 /// <inheritdoc/>
@@ -32,9 +36,11 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
     where TFormat : struct, ILaneFormat
 {
     private readonly Kernel<ProjectArgs>?[] project = new Kernel<ProjectArgs>?[4];
+    private FloatTileKernels? floatTiles;
     private Kernel<EmbedArgs>? embed;
     private Kernel<RepackArgs>? repack;
     private Kernel<RouteArgs>? route;
+    private Kernel<RouteArgs>? routeMany;
     private Kernel<MoeGateUpArgs>? gateUp;
     private Kernel<MoeDownArgs>? down;
 
@@ -46,13 +52,15 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
 
     public override Kernel<RepackArgs> Repack => repack ??= device.Compile<RepackArgs>(Gpu.Repack.Run<TFormat>);
 
-    public override Kernel<RouteArgs> Route => route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat>);
-
     public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(MoeGateUp.Run<TFormat>);
 
     public override Kernel<MoeDownArgs> Down => down ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>);
 
     public override long RowBytes(int columns) => TFormat.RowBytes(columns);
+
+    public override Kernel<RouteArgs> Route(bool many) => many
+        ? routeMany ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat, Four>)
+        : route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat, One>);
 
     public override Kernel<ProjectArgs> Project(bool norm, bool many) =>
         project[(norm ? 2 : 0) | (many ? 1 : 0)] ??= (norm, many) switch
@@ -62,4 +70,45 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
             (true, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, One>),
             (true, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, Four>),
         };
+
+    public override FloatTileKernels? FloatTiles =>
+        typeof(TFormat) == typeof(BF16) && device.Capability >= 80 ? floatTiles ??= new FloatTileKernels(device) : null;
+}
+
+/// <summary>The kernels of <see cref="FloatTiles"/> and <see cref="FloatParts"/>; norm as in <see cref="FormatKernels.Project"/>.</summary>
+internal sealed class FloatTileKernels(GpuDevice device)
+{
+    private readonly Kernel<ProjectArgs>?[] one = new Kernel<ProjectArgs>?[4];
+    private readonly Kernel<FloatPartsArgs>?[] few = new Kernel<FloatPartsArgs>?[4];
+    private readonly Kernel<FloatPartsArgs>?[] split = new Kernel<FloatPartsArgs>?[2];
+    private readonly Kernel<FloatPartsArgs>?[] sum = new Kernel<FloatPartsArgs>?[2];
+    private readonly Kernel<FloatPartsArgs>?[] whole = new Kernel<FloatPartsArgs>?[2];
+    private Kernel<FloatPartsArgs>? slice;
+
+    public Kernel<FloatPartsArgs> Slice => slice ??= device.Compile<FloatPartsArgs>(FloatParts.Slice);
+
+    public Kernel<ProjectArgs> One(bool norm, bool wide) => one[(norm ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, wide) switch
+    {
+        (false, false) => device.Compile<ProjectArgs>(Gpu.FloatTiles.One<Zero>),
+        (false, true) => device.Compile<ProjectArgs>(Gpu.FloatTiles.OneWide<Zero>),
+        (true, false) => device.Compile<ProjectArgs>(Gpu.FloatTiles.One<One>),
+        (true, true) => device.Compile<ProjectArgs>(Gpu.FloatTiles.OneWide<One>),
+    };
+
+    public Kernel<FloatPartsArgs> Few(bool norm, bool wide) => few[(norm ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, wide) switch
+    {
+        (false, false) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.Few<Zero>),
+        (false, true) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.FewWide<Zero>),
+        (true, false) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.Few<One>),
+        (true, true) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.FewWide<One>),
+    };
+
+    public Kernel<FloatPartsArgs> Split(bool norm) => split[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Split<One>) : device.Compile<FloatPartsArgs>(FloatParts.Split<Zero>);
+
+    public Kernel<FloatPartsArgs> Sum(bool norm) => sum[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Sum<One>) : device.Compile<FloatPartsArgs>(FloatParts.Sum<Zero>);
+
+    public Kernel<FloatPartsArgs> Whole(bool norm) => whole[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Whole<One>) : device.Compile<FloatPartsArgs>(FloatParts.Whole<Zero>);
 }
