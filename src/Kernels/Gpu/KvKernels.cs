@@ -44,12 +44,12 @@ internal sealed class KvKernels<TKv>(GpuDevice device) : KvKernels
 
     private Kernel<AttentionArgs> Decode<TMany>(bool wide, bool fused)
         where TMany : struct, IConstant => (wide, fused) switch
-    {
-        (false, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, Zero, TMany>),
-        (false, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, One, TMany>),
-        (true, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, Zero, TMany>),
-        (true, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, One, TMany>),
-    };
+        {
+            (false, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, Zero, TMany>),
+            (false, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, Zero, One, TMany>),
+            (true, false) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, Zero, TMany>),
+            (true, true) => device.Compile<AttentionArgs>(Attention.Decode<TKv, One, One, TMany>),
+        };
 
     public override Kernel<PrefillArgs>? Prefill(int headDim)
     {
