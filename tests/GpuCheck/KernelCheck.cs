@@ -18,9 +18,9 @@ internal static class KernelCheck
             foreach (var type in Dispatch.Supported)
             {
                 var kernels = Dispatch.Gpu(type, device);
-                _ = (kernels.Embed, kernels.Route, kernels.GateUp, kernels.Down(768));
+                _ = (kernels.Embed, kernels.Route(false), kernels.Route(true), kernels.GateUp, kernels.Down(768));
                 foreach (var norm in (bool[])[false, true]) _ = (kernels.Project(norm, false), kernels.Project(norm, true));
-                count += 8;
+                count += 9;
             }
             if (pass == "first")
             {

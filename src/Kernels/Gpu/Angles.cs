@@ -23,8 +23,11 @@ internal static class Angles
     private const double HalfPiHigh = 1.5707963267341256; // 33 bits: times a count it is exact
     private const double HalfPiLow = 6.0771005065061922e-11;
 
+    [Launch(Dependent = true)]
     public static void Run(AnglesArgs a)
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var index = (Grid.IdxX * Rows.Threads) + Group.IdxX;
         if (index >= a.Tokens * a.Count) return;
         var token = index / a.Count;

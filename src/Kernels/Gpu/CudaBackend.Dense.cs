@@ -1,3 +1,4 @@
+using System.Numerics;
 using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.Kernels.Gpu;
@@ -11,6 +12,15 @@ internal sealed unsafe partial class CudaBackend
     private Kernel<SplitArgs>? split;
     private Kernel<SplitArgs>? normSplit;
     private readonly Kernel<TileProjectArgs>?[] mixedProject = new Kernel<TileProjectArgs>?[4];
+    // Tokens whose products over parts of the columns lie in memory at once.
+    private const int SliceTokens = 64;
+
+    private long zeros;
+    private long scratch;
+    private long scratchBytes;
+
+    /// <summary>Warps that <see cref="FloatParts.Whole{TNorm}"/> must find work for to be chosen.</summary>
+    internal int WholeWarps { get; set; } = 1000;
 
     public void Embed(Step step, Weight table, Tensor x)
     {
@@ -157,7 +167,74 @@ internal sealed unsafe partial class CudaBackend
         args.RowBytes = weight.RowBytes;
         args.Columns = weight.Columns;
         var many = args.Tokens > 1;
+        if (weight.Kernels.FloatTiles is { } tiles)
+        {
+            ProjectFloats(tiles, args, norm);
+            return;
+        }
         var pairs = ((args.Rows0 + 1) / 2) + ((args.Rows1 + 1) / 2) + ((args.Rows2 + 1) / 2);
         weight.Kernels.Project(norm, many).Launch(args, many ? Blocks(args.Tokens, Gpu.Project.ManyTokens) : args.Tokens, Blocks(pairs, Rows.Warps));
     }
+
+    private void ProjectFloats(FloatTileKernels kernels, ProjectArgs args, bool norm)
+    {
+        if (zeros == 0) zeros = device.Allocate(16, "zeros");
+        args.Zeros = zeros;
+        args.Tiles = RowTiles(args, Gpu.FloatTiles.TileRows);
+        var wide = args.Columns > Gpu.FloatTiles.NarrowColumns;
+        // As many blocks as run at once; each takes the next rows when it has done with some.
+        var blocks = Math.Min(args.Tiles, device.Multiprocessors * (wide ? 1 : 2));
+        if (args.Tokens == 1)
+        {
+            kernels.One(norm, wide).Launch(args, blocks);
+            return;
+        }
+
+        // Few tokens: a block has work for all columns, and sums. Many tokens and rows: each warp has. Else blocks share the columns.
+        const int wholeTokens = FloatParts.ManyTiles * Gpu.FloatTiles.TileTokens;
+        var few = args.Tokens <= Gpu.FloatTiles.TileTokens;
+        var warps = (long)RowTiles(args, FloatParts.WarpRows) * Blocks(args.Tokens, wholeTokens);
+        var whole = args.Tokens > wholeTokens / 2 && args.Columns <= FloatParts.MaxColumns && warps >= WholeWarps;
+        if (!whole && args.Tokens > SliceTokens)
+        {
+            for (var tokens = args.Tokens; tokens > 0; tokens -= SliceTokens)
+            {
+                args.Tokens = Math.Min(tokens, SliceTokens);
+                ProjectFloats(kernels, args, norm);
+                if (args.Selected != 0) args.Selected += SliceTokens * sizeof(int);
+                else args.X += (long)SliceTokens * args.Columns * sizeof(float);
+                args.Y += (long)SliceTokens * args.Stride * sizeof(float);
+            }
+            return;
+        }
+        var rows = args.Rows0 + args.Rows1 + args.Rows2;
+        var (partsBytes, squaresBytes) = (FloatParts.PartsBytes(args.Tokens, args.Columns), FloatParts.SquaresBytes(args.Tokens, args.Columns));
+        var room = Scratch(partsBytes + squaresBytes + (whole || few ? 0 : FloatParts.SlicesBytes(args.Tokens, rows, args.Columns)));
+        var all = new FloatPartsArgs { Project = args, Parts = room, Squares = room + partsBytes, Slices = room + partsBytes + squaresBytes };
+        var groups = Blocks(args.Columns, Gpu.FloatTiles.WarpColumns);
+        kernels.Split(norm).Launch(all, Blocks(args.Tokens, Gpu.FloatTiles.TileTokens), groups);
+        if (whole)
+        {
+            kernels.Whole(norm).Launch(all, Blocks(RowTiles(args, FloatParts.WarpRows), Rows.Warps), Blocks(args.Tokens, wholeTokens));
+        }
+        else if (few)
+        {
+            kernels.Few(norm, wide).Launch(all, blocks);
+        }
+        else
+        {
+            kernels.Slice.Launch(all, Blocks(args.Tiles, Rows.Warps), groups);
+            kernels.Sum(norm).Launch(all, Blocks(rows, Rows.Threads), args.Tokens);
+        }
+    }
+
+    /// <summary>Memory between the launches of one operation. What was given before stays: recorded steps know it.</summary>
+    private long Scratch(long bytes)
+    {
+        if (bytes <= scratchBytes) return scratch;
+        scratchBytes = (long)BitOperations.RoundUpToPowerOf2((ulong)bytes);
+        return scratch = device.Allocate(scratchBytes, "activations");
+    }
+
+    private static int RowTiles(in ProjectArgs args, int rows) => Blocks(args.Rows0, rows) + Blocks(args.Rows1, rows) + Blocks(args.Rows2, rows);
 }

@@ -39,18 +39,20 @@ internal sealed unsafe partial class CudaBackend
             Router = w.Address,
             H = DeviceTensor.Of(h),
             Scores = routes.Scores,
-            Arrived = routes.Arrived,
+            Launches = routes.Launches,
             Ids = routes.Ids,
             Weights = routes.Weights,
             RowBytes = w.RowBytes,
             Columns = w.Columns,
+            Tokens = step.Count,
             Experts = w.Rows,
             TopK = spec.TopK,
             Normalize = spec.Normalize ? 1 : 0,
             Epsilon = epsilon,
         };
         (settled, grouped) = (null, null);
-        w.Kernels.Route.Launch(args, step.Count, Blocks(w.Rows, Rows.Warps));
+        var tile = step.Count > 1 ? Gpu.Route.ManyTokens : 1;
+        w.Kernels.Route(tile > 1).Launch(args, Blocks(step.Count, tile), Blocks(w.Rows, tile));
     }
 
     public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid)

@@ -127,6 +127,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         device.Enter();
         if (experts > Gpu.Route.MaxExperts) throw Unsupported($"{experts} experts: the cuda backend's router takes at most {Gpu.Route.MaxExperts}");
+        if (topK > Gpu.Route.MaxTopK) throw Unsupported($"{topK} experts a token: the cuda backend's router takes at most {Gpu.Route.MaxTopK}");
         return new DeviceRouting(device, tokens, topK, experts);
     }
 

@@ -39,11 +39,11 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
     /// <summary>Expert weights [T, K].</summary>
     public long Weights { get; } = device.Allocate((long)tokens * topK * sizeof(float), "routes");
 
-    /// <summary>Scores of all experts [T, E], within a launch.</summary>
-    public long Scores { get; } = device.Allocate((long)tokens * experts * sizeof(float), "routes");
+    /// <summary>Scores of all experts [T, E], each with the launch that it is of.</summary>
+    public long Scores { get; } = device.Allocate((long)tokens * experts * sizeof(long), "routes");
 
-    /// <summary>Blocks arrived for each token, within a launch; 0 before and after.</summary>
-    public long Arrived { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
+    /// <summary>Launches of the router so far, for each of its blocks of tokens.</summary>
+    public long Launches { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
 
     /// <summary>Where each expert's slots begin [E + 1]; this and the next two by <see cref="Groups"/>, in steps of more than one token.</summary>
     public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");

@@ -18,9 +18,12 @@ internal struct EmbedArgs
 /// <summary>x[t] = row token(t) of the embedding table, widened: a thread a unit.</summary>
 internal static class Embed
 {
+    [Launch(Dependent = true)]
     public static void Run<TFormat>(EmbedArgs a)
         where TFormat : struct, ILaneFormat
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var index = (Grid.IdxY * Rows.Threads) + Group.IdxX;
         if (index >= a.Columns / TFormat.UnitValues) return;
         var row = a.Table + (Dev.LoadInt(a.Tokens + (Grid.IdxX * 4L)) * a.RowBytes);

@@ -18,8 +18,6 @@ internal abstract class FormatKernels
 
     public abstract Kernel<RepackArgs> Repack { get; }
 
-    public abstract Kernel<RouteArgs> Route { get; }
-
     public abstract Kernel<MoeGateUpArgs> GateUp { get; }
 
     /// <summary>For float weights in steps whose tokens share the rows of their experts; the same bits.</summary>
@@ -33,9 +31,15 @@ internal abstract class FormatKernels
     /// <param name="columns">Columns of the rows.</param>
     public abstract Kernel<MoeDownArgs> Down(int columns);
 
+    /// <param name="many">Whether a block takes four experts for four tokens instead of one for one.</param>
+    public abstract Kernel<RouteArgs> Route(bool many);
+
     /// <param name="norm">Whether x is normalized on the way and the outputs stored, or the products of x added to what is there.</param>
     /// <param name="many">Whether a warp takes four tokens instead of one.</param>
     public abstract Kernel<ProjectArgs> Project(bool norm, bool many);
+
+    /// <summary>The products on tensor cores; null if there are none for this type or on this device.</summary>
+    public abstract FloatTileKernels? FloatTiles { get; }
 }
 
 /// <inheritdoc/>
@@ -44,9 +48,11 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
 {
     private readonly Kernel<ProjectArgs>?[] project = new Kernel<ProjectArgs>?[4];
     private readonly Kernel<MoeDownArgs>?[] down = new Kernel<MoeDownArgs>?[5];
+    private FloatTileKernels? floatTiles;
     private Kernel<EmbedArgs>? embed;
     private Kernel<RepackArgs>? repack;
     private Kernel<RouteArgs>? route;
+    private Kernel<RouteArgs>? routeMany;
     private Kernel<MoeGateUpArgs>? gateUp;
     private Kernel<MoeGateUpArgs>? sharedGateUp;
     private Kernel<MoeDownArgs>? sharedDown;
@@ -60,8 +66,6 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
     public override Kernel<EmbedArgs> Embed => embed ??= device.Compile<EmbedArgs>(Gpu.Embed.Run<TFormat>);
 
     public override Kernel<RepackArgs> Repack => repack ??= device.Compile<RepackArgs>(Gpu.Repack.Run<TFormat>);
-
-    public override Kernel<RouteArgs> Route => route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat>);
 
     public override Kernel<MoeGateUpArgs> GateUp => gateUp ??= device.Compile<MoeGateUpArgs>(IsFloat ? MoeGateUp.Alone<TFormat> : MoeGateUp.Run<TFormat>);
 
@@ -86,6 +90,10 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
         };
     }
 
+    public override Kernel<RouteArgs> Route(bool many) => many
+        ? routeMany ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat, Four>)
+        : route ??= device.Compile<RouteArgs>(Gpu.Route.Run<TFormat, One>);
+
     public override Kernel<ProjectArgs> Project(bool norm, bool many) =>
         project[(norm ? 2 : 0) | (many ? 1 : 0)] ??= (norm, many) switch
         {
@@ -94,4 +102,45 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
             (true, false) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, One>),
             (true, true) => device.Compile<ProjectArgs>(Gpu.Project.Run<TFormat, One, Four>),
         };
+
+    public override FloatTileKernels? FloatTiles =>
+        typeof(TFormat) == typeof(BF16) && device.Capability >= 80 ? floatTiles ??= new FloatTileKernels(device) : null;
+}
+
+/// <summary>The kernels of <see cref="FloatTiles"/> and <see cref="FloatParts"/>; norm as in <see cref="FormatKernels.Project"/>.</summary>
+internal sealed class FloatTileKernels(GpuDevice device)
+{
+    private readonly Kernel<ProjectArgs>?[] one = new Kernel<ProjectArgs>?[4];
+    private readonly Kernel<FloatPartsArgs>?[] few = new Kernel<FloatPartsArgs>?[4];
+    private readonly Kernel<FloatPartsArgs>?[] split = new Kernel<FloatPartsArgs>?[2];
+    private readonly Kernel<FloatPartsArgs>?[] sum = new Kernel<FloatPartsArgs>?[2];
+    private readonly Kernel<FloatPartsArgs>?[] whole = new Kernel<FloatPartsArgs>?[2];
+    private Kernel<FloatPartsArgs>? slice;
+
+    public Kernel<FloatPartsArgs> Slice => slice ??= device.Compile<FloatPartsArgs>(FloatParts.Slice);
+
+    public Kernel<ProjectArgs> One(bool norm, bool wide) => one[(norm ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, wide) switch
+    {
+        (false, false) => device.Compile<ProjectArgs>(Gpu.FloatTiles.One<Zero>),
+        (false, true) => device.Compile<ProjectArgs>(Gpu.FloatTiles.OneWide<Zero>),
+        (true, false) => device.Compile<ProjectArgs>(Gpu.FloatTiles.One<One>),
+        (true, true) => device.Compile<ProjectArgs>(Gpu.FloatTiles.OneWide<One>),
+    };
+
+    public Kernel<FloatPartsArgs> Few(bool norm, bool wide) => few[(norm ? 2 : 0) | (wide ? 1 : 0)] ??= (norm, wide) switch
+    {
+        (false, false) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.Few<Zero>),
+        (false, true) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.FewWide<Zero>),
+        (true, false) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.Few<One>),
+        (true, true) => device.Compile<FloatPartsArgs>(Gpu.FloatTiles.FewWide<One>),
+    };
+
+    public Kernel<FloatPartsArgs> Split(bool norm) => split[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Split<One>) : device.Compile<FloatPartsArgs>(FloatParts.Split<Zero>);
+
+    public Kernel<FloatPartsArgs> Sum(bool norm) => sum[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Sum<One>) : device.Compile<FloatPartsArgs>(FloatParts.Sum<Zero>);
+
+    public Kernel<FloatPartsArgs> Whole(bool norm) => whole[norm ? 1 : 0] ??=
+        norm ? device.Compile<FloatPartsArgs>(FloatParts.Whole<One>) : device.Compile<FloatPartsArgs>(FloatParts.Whole<Zero>);
 }

@@ -16,6 +16,9 @@ internal struct ProjectArgs
     /// <summary>The norm's weights.</summary>
     public long Norm;
 
+    /// <summary>Sixteen bytes of zeros, for <see cref="FloatTiles"/>.</summary>
+    public long Zeros;
+
     /// <summary>Which rows of x; 0 for all in order.</summary>
     public long Selected;
     public long Y;
@@ -28,6 +31,9 @@ internal struct ProjectArgs
     /// <summary>Values from one token's outputs to the next.</summary>
     public int Stride;
     public int Tokens;
+
+    /// <summary>Tiles of 16 rows in all, for <see cref="FloatTiles"/>.</summary>
+    public int Tiles;
     public float Epsilon;
 }
 
@@ -41,11 +47,14 @@ internal static class Project
     /// <summary>Tokens that a warp takes at once when there is more than one.</summary>
     public const int ManyTokens = 4;
 
+    [Launch(Dependent = true)]
     public static void Run<TFormat, TNorm, TTokens>(ProjectArgs a)
         where TFormat : struct, ILaneFormat
         where TNorm : struct, IConstant
         where TTokens : struct, IConstant
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var lane = Group.IdxX & 31;
         var pair = (Grid.IdxY * Rows.Warps) + (Group.IdxX >> 5);
         var (weight, rows, output) = (a.W0, a.Rows0, 0);

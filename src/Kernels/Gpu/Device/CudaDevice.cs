@@ -60,7 +60,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
         }
     }
 
-    public int Multiprocessors { get; }
+    public override int Multiprocessors { get; }
 
     /// <summary>Threads that copy weights; few of them leave it to the driver.</summary>
     public int UploadThreads { get; init; } = Environment.ProcessorCount;

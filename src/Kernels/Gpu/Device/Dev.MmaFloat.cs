@@ -18,18 +18,21 @@ internal static unsafe partial class Dev
     [IntrinsicImplementation]
     public static F4 MmaBFloat(uint a0, uint a1, uint a2, uint a3, uint b0, uint b1, F4 c)
     {
+        // On the CPU accelerator: every lane sees the words of all, until all have used them.
+        var own = stackalloc MmaWords[32];
+        var all = (MmaWords*)Warp.Shuffle((long)own, 0);
         var lane = Group.IdxX & 31;
-        var words = new MmaWords { A0 = a0, A1 = a1, A2 = a2, A3 = a3, B0 = b0, B1 = b1 };
+        all[lane] = new MmaWords { A0 = a0, A1 = a1, A2 = a2, A3 = a3, B0 = b0, B1 = b1 };
+        Warp.Barrier();
         for (var t = 0; t < 4; t++)
         {
-            var rows = Warp.Shuffle(words, (lane & 28) + t);
-            var first = Warp.Shuffle(words, ((lane & 3) * 8) + t);
-            var second = Warp.Shuffle(words, ((lane & 3) * 8) + 4 + t);
+            var (rows, first, second) = (all[(lane & 28) + t], all[((lane & 3) * 8) + t], all[((lane & 3) * 8) + 4 + t]);
             c.X += Pair(rows.A0, first.B0) + Pair(rows.A2, first.B1);
             c.Y += Pair(rows.A0, second.B0) + Pair(rows.A2, second.B1);
             c.Z += Pair(rows.A1, first.B0) + Pair(rows.A3, first.B1);
             c.W += Pair(rows.A1, second.B0) + Pair(rows.A3, second.B1);
         }
+        Warp.Barrier();
         return c;
     }
 

@@ -144,6 +144,21 @@ internal static unsafe partial class Dev
         return value;
     }
 
+    /// <summary>Four sums over the 32 lanes, bit for bit those of <see cref="WarpSum"/>: lanes 8·i … 8·i + 7 get the i-th.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float WarpSums(F4 values)
+    {
+        var upper = (Group.IdxX & 16) != 0;
+        var first = (upper ? values.Z : values.X) + Warp.ShuffleXor(upper ? values.X : values.Z, 16);
+        var second = (upper ? values.W : values.Y) + Warp.ShuffleXor(upper ? values.Y : values.W, 16);
+        var odd = (Group.IdxX & 8) != 0;
+        var value = (odd ? second : first) + Warp.ShuffleXor(odd ? first : second, 8);
+        value += Warp.ShuffleXor(value, 4);
+        value += Warp.ShuffleXor(value, 2);
+        value += Warp.ShuffleXor(value, 1);
+        return value;
+    }
+
     /// <summary>Largest of the 32 lanes of the warp, in every lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float WarpMax(float value)

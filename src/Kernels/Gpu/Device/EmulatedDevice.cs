@@ -27,6 +27,8 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
 
     public override long FreeBytes { get; }
 
+    public override int Multiprocessors => 1;
+
     public override bool HasGraphs => false;
 
     public override bool HasTiles => true;

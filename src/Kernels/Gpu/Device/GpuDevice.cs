@@ -49,6 +49,9 @@ internal abstract unsafe class GpuDevice : IDisposable
     /// <summary>Compute capability: 75, 80, 90 …</summary>
     public virtual int Capability => 90;
 
+    /// <summary>How many multiprocessors it has.</summary>
+    public abstract int Multiprocessors { get; }
+
     /// <summary>Whether queued work can be captured into a graph.</summary>
     public abstract bool HasGraphs { get; }
 
