@@ -27,7 +27,10 @@ internal static class StepBenchmark
             try
             {
                 HollowModel.Write(path, type);
-                Measure(report, path, type == WeightType.Q4_K ? "Q4_K_M mix" : $"{type}");
+                foreach (var cached in (WeightType[])[WeightType.F32, WeightType.F16])
+                {
+                    if (!report.OutOfTime) Measure(report, path, type == WeightType.Q4_K ? "Q4_K_M mix" : $"{type}", cached);
+                }
             }
             finally
             {
@@ -36,7 +39,7 @@ internal static class StepBenchmark
         }
     }
 
-    private static void Measure(Report report, string path, string name)
+    private static void Measure(Report report, string path, string name, WeightType cached)
     {
         var watch = Stopwatch.StartNew();
         using var file = ModelFile.Open(path);
@@ -46,11 +49,11 @@ internal static class StepBenchmark
         var config = architecture.ReadConfig(file);
         var model = architecture.Bind(config, new WeightBinder(file, backend));
         var work = new Workspace(backend, config, 512, Batches[^1]);
-        var perPage = new KvShape(config.Layers, 1, PageTokens, config.KvHeads, config.HeadDim, backend.KvTypes[0]).PageBytes;
+        var perPage = new KvShape(config.Layers, 1, PageTokens, config.KvHeads, config.HeadDim, cached).PageBytes;
         var pages = (int)Math.Min((backend.FreeBytes!.Value - (8L << 30)) / perPage, 32L * 16_448 / PageTokens);
-        var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim, backend.KvTypes[0]));
+        var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim, cached));
         device.Synchronize();
-        report.Line(Report.Text($"\n### Qwen3-30B-A3B, {name}: {file.Tensors.Sum(t => t.Bytes) / 1e9:F1} GB of weights, cache for {pages * (long)PageTokens} tokens, made in {watch.Elapsed.TotalSeconds:F1} s\n"));
+        report.Line(Report.Text($"\n### Qwen3-30B-A3B, {name}: {file.Tensors.Sum(t => t.Bytes) / 1e9:F1} GB of weights, {cached} cache for {pages * (long)PageTokens} tokens, made in {watch.Elapsed.TotalSeconds:F1} s\n"));
         report.Header("context", "B", "ms a step", "ms if the host chooses", "tokens/s", "experts of the last layer");
         var (logits, row, sampler) = (0f, new float[config.Vocabulary], new Sampler(new SamplerOptions { Temperature = 0 }, config.Vocabulary));
         foreach (var depth in (int[])[128, 4096, 16_384])
@@ -103,13 +106,13 @@ internal static class StepBenchmark
                 }
                 var experts = Enumerable.Range(0, batch).SelectMany(t => Enumerable.Range(0, config.TopK).Select(k => work.Routing.Expert(t, k))).Distinct().Count();
                 report.Table($"{depth}", $"{batch}", Report.Text($"{greedy:F3}"), Report.Text($"{whole:F3}"), Report.Text($"{1000 * batch / greedy:F0}"), $"{experts}");
-                report.Value($"step {name} context {depth} B={batch} ms", greedy);
+                report.Value($"step {name} cache {cached} context {depth} B={batch} ms", greedy);
             }
         }
         report.Check($"{name}: logits are finite", float.IsFinite(logits), "the first of each step");
         report.Line($"Recorded steps replayed: {backend.ReplayedSteps}");
-        Operations(report, device, backend, file, config, work, cache, name);
-        Prefill(report, device, backend, model, config, work, cache, name);
+        foreach (var tokens in (int[])[512, 4096]) Prefill(report, device, backend, model, config, work, cache, name, tokens);
+        if (cached == backend.KvTypes[0]) Operations(report, device, backend, file, config, work, cache, name);
     }
 
     /// <summary>Microseconds a layer of each operation, twelve launches in a row over the weights of four layers.</summary>
@@ -182,10 +185,10 @@ internal static class StepBenchmark
         }
     }
 
-    private static void Prefill(Report report, CudaDevice device, CudaBackend backend, IModel model, ModelConfig config, Workspace work, KvCache cache, string name)
+    private static void Prefill(Report report, CudaDevice device, CudaBackend backend, IModel model, ModelConfig config, Workspace work, KvCache cache, string name, int tokens)
     {
         if (report.OutOfTime) return;
-        const int tokens = 512, chunk = 512;
+        const int chunk = 512;
         var step = new Step(chunk, 1, tokens / PageTokens);
         var list = Enumerable.Range(0, tokens / PageTokens).ToArray();
         var best = double.MaxValue;
@@ -204,6 +207,6 @@ internal static class StepBenchmark
             best = Math.Min(best, watch.Elapsed.TotalSeconds);
         }
         report.Line(Report.Text($"\nPrefill of {tokens} tokens in chunks of {chunk}, {name}: {tokens / best:F0} tokens/s"));
-        report.Value($"prefill {name} tokens/s", tokens / best);
+        report.Value($"prefill {name} {tokens} tokens/s", tokens / best);
     }
 }

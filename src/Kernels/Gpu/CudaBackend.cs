@@ -55,6 +55,8 @@ internal sealed unsafe partial class CudaBackend : IBackend
         this.options = options ?? new CudaOptions();
         this.filler = filler;
         this.records = records && device.HasGraphs;
+        // The products with FP32 keys and values take bfloat16 tensor cores.
+        KvTypes = device.Capability >= 80 ? [WeightType.F32, WeightType.F16, WeightType.BF16] : [WeightType.F16, WeightType.BF16];
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
     }
@@ -66,7 +68,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     // Rows of weights are read once for all tokens of a step, so that a large one pays; its activations take tens of megabytes.
     public int PrefillTokens => 512;
 
-    public IReadOnlyList<WeightType> KvTypes { get; } = [WeightType.F32, WeightType.F16, WeightType.BF16];
+    public IReadOnlyList<WeightType> KvTypes { get; }
 
     public long? FreeBytes => device.FreeBytes is long.MaxValue ? null : Math.Max(0, device.FreeBytes - StagingBytes - AttentionBytes - (256L << 20));
 
