@@ -173,7 +173,7 @@ internal sealed unsafe class Gguf : ModelFile
                 ModelFileException.Throw("data of tensor", Path, info.Name, offset,
                     $"{info.Bytes} bytes", $"the end of the file at {file.Length}", BrokenAdvice);
             }
-            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset, file.Handle));
+            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset));
         }
         CheckOverlap();
     }

@@ -1,5 +1,4 @@
 using System.IO.MemoryMappedFiles;
-using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Formats;
 
@@ -19,10 +18,10 @@ internal sealed unsafe class MappedFile : IDisposable
             // An empty file cannot be mapped: the reader's own checks will say what is missing. Nor is it opened, because a
             // pipe, whose length is 0 too, would block here until somebody writes to it.
             if (new FileInfo(path) is { Exists: true, Length: 0 }) return;
-            Handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            Length = RandomAccess.GetLength(Handle);
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            Length = stream.Length;
             if (Length == 0) return;
-            map = MemoryMappedFile.CreateFromFile(Handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = map.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             start += view.PointerOffset;
@@ -46,9 +45,6 @@ internal sealed unsafe class MappedFile : IDisposable
     /// <summary>Bytes in the file when it was mapped.</summary>
     public long Length { get; }
 
-    /// <summary>The open file; valid as long as the map.</summary>
-    public SafeFileHandle? Handle { get; }
-
     /// <summary>Address of the file's first byte; valid until <see cref="Dispose"/>.</summary>
     public byte* Start => start;
 
@@ -69,6 +65,5 @@ internal sealed unsafe class MappedFile : IDisposable
         start = null;
         view?.Dispose();
         map?.Dispose();
-        Handle?.Dispose();
     }
 }

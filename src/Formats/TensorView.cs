@@ -1,5 +1,3 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace WarpDecode.Formats;
 
 /// <summary>
@@ -8,7 +6,7 @@ namespace WarpDecode.Formats;
 /// </summary>
 public sealed unsafe class TensorView
 {
-    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data, SafeFileHandle? file = null)
+    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data)
     {
         Name = name;
         Type = type;
@@ -16,7 +14,6 @@ public sealed unsafe class TensorView
         Offset = offset;
         Bytes = bytes;
         Data = data;
-        File = file;
     }
 
     /// <summary>Name in the file, for example <c>blk.0.ffn_gate_exps.weight</c>.</summary>
@@ -36,9 +33,6 @@ public sealed unsafe class TensorView
 
     /// <summary>Address of the first byte in the memory map.</summary>
     public byte* Data { get; }
-
-    /// <summary>The file, for reading past the map: many megabytes that are wanted once come faster so than by touching their pages.</summary>
-    internal SafeFileHandle? File { get; }
 
     /// <summary>Number of weights.</summary>
     public long Count

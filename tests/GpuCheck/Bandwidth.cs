@@ -46,30 +46,22 @@ internal static class Bandwidth
                 Random.Shared.NextBytes(chunk);
                 for (var done = 0L; done < mapped; done += chunk.Length) file.Write(chunk);
             }
-            using var handle = File.OpenHandle(path);
-            using var map = MemoryMappedFile.CreateFromFile(handle, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            using var map = MemoryMappedFile.CreateFromFile(path, FileMode.Open);
             using var view = map.CreateViewAccessor(0, mapped, MemoryMappedFileAccess.Read);
             byte* start = null;
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            var back = new byte[1 << 20];
-            foreach (var way in (string[])["file", "map"])
+            foreach (var pass in (string[])["first", "second"])
             {
-                var offset = way == "file" ? 100 : 200; // as tensors lie: not at a page's start
-                foreach (var pass in (string[])["first", "second"])
-                {
-                    var watch = Stopwatch.StartNew();
-                    device.UploadMapped(buffer, start + offset, mapped - 4096, way == "file" ? handle : null, offset);
-                    device.Synchronize();
-                    var rate = mapped / watch.Elapsed.TotalSeconds / 1e9;
-                    report.Line(Report.Text($"Mapped file to device, 2 GiB, by the {way}, {pass} time: {rate:F1} GB/s"));
-                    report.Value($"upload by the {way} GB/s, {pass} time", rate);
-                }
-                foreach (var at in (long[])[0, (mapped / 2) - (1 << 19), mapped - 4096 - back.Length])
-                {
-                    fixed (byte* to = back) device.Download(to, buffer + at, back.Length);
-                    report.Check($"what arrives is what the {way} has", back.AsSpan().SequenceEqual(new ReadOnlySpan<byte>(start + offset + at, back.Length)), $"1 MiB at {at}");
-                }
+                var watch = Stopwatch.StartNew();
+                device.UploadMapped(buffer, start + 100, mapped - 4096); // as tensors lie: not at a page's start
+                device.Synchronize();
+                var rate = mapped / watch.Elapsed.TotalSeconds / 1e9;
+                report.Line(Report.Text($"Memory map to device, 2 GiB, {pass} time: {rate:F1} GB/s"));
+                report.Value($"upload GB/s, {pass} time", rate);
             }
+            var back = new byte[1 << 20];
+            fixed (byte* to = back) device.Download(to, buffer + (mapped / 2) - (1 << 19), back.Length);
+            report.Check("what arrives is what was mapped", back.AsSpan().SequenceEqual(new ReadOnlySpan<byte>(start + 100 + (mapped / 2) - (1 << 19), back.Length)), "1 MiB in the middle");
             view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
         finally

@@ -257,7 +257,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         var rowBytes = view.Type.RowBytes(columns);
         if (filler is not null) filler(view, address, rows, rowBytes);
-        else device.UploadMapped(address, view.Data + (row * rowBytes), rows * rowBytes, view.File, view.Offset + (row * rowBytes));
+        else device.UploadMapped(address, view.Data + (row * rowBytes), rows * rowBytes);
     }
 
     /// <summary>The kernels for a weight's tiles, or null if its type has none or it does not divide into tiles.</summary>

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -141,7 +140,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
         Synchronize();
     }
 
-    public override void UploadMapped(long to, byte* from, long bytes, SafeFileHandle? file = null, long offset = 0)
+    public override void UploadMapped(long to, byte* from, long bytes)
     {
         if (bytes < SmallUpload)
         {
@@ -149,7 +148,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
             return;
         }
         if (uploader is null && UploadThreads >= Uploader.LeastThreads) uploader = new Uploader(this, stream, Math.Min(UploadThreads, Uploader.MostThreads));
-        if (uploader is not null) uploader.Copy(to, from, bytes, file, offset);
+        if (uploader is not null) uploader.Copy(to, from, bytes);
         else CopyRegistered(to, from, bytes);
     }
 

@@ -1,7 +1,6 @@
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
-using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -56,7 +55,7 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
 
     public override void Upload(long to, void* from, long bytes) => Buffer.MemoryCopy(from, (void*)to, bytes, bytes);
 
-    public override void UploadMapped(long to, byte* from, long bytes, SafeFileHandle? file = null, long offset = 0) => Upload(to, from, bytes);
+    public override void UploadMapped(long to, byte* from, long bytes) => Upload(to, from, bytes);
 
     public override void EndUploads()
     {

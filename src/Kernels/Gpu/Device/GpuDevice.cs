@@ -1,5 +1,4 @@
 using System.Reflection;
-using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -77,12 +76,7 @@ internal abstract unsafe class GpuDevice : IDisposable
     public abstract void Upload(long to, void* from, long bytes);
 
     /// <summary>Copies a large stretch of a memory map, which has been read when this returns.</summary>
-    /// <param name="to">Where to.</param>
-    /// <param name="from">Where from, in the map.</param>
-    /// <param name="bytes">How much.</param>
-    /// <param name="file">The file that is mapped, if it may be read past the map.</param>
-    /// <param name="offset">Where <paramref name="from"/> is in the file.</param>
-    public abstract void UploadMapped(long to, byte* from, long bytes, SafeFileHandle? file = null, long offset = 0);
+    public abstract void UploadMapped(long to, byte* from, long bytes);
 
     /// <summary>Gives back the buffers that large copies took.</summary>
     public abstract void EndUploads();

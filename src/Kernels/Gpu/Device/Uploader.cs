@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
@@ -25,12 +24,7 @@ internal sealed unsafe class Uploader(CudaDevice device, nint stream, int thread
     private readonly List<Buffers> all = [];
 
     /// <summary>Queues a copy; the source has been read when this returns.</summary>
-    /// <param name="to">Where to.</param>
-    /// <param name="from">Where from, in a memory map.</param>
-    /// <param name="bytes">How much.</param>
-    /// <param name="file">The file that is mapped, if it may be read past the map: no pages to make, and larger reads from the disk.</param>
-    /// <param name="offset">Where <paramref name="from"/> is in the file.</param>
-    public void Copy(long to, byte* from, long bytes, SafeFileHandle? file = null, long offset = 0)
+    public void Copy(long to, byte* from, long bytes)
     {
         var source = (nint)from;
         var pieces = (int)((bytes + PieceBytes - 1) / PieceBytes);
@@ -39,7 +33,7 @@ internal sealed unsafe class Uploader(CudaDevice device, nint stream, int thread
             Parallel.For(0, pieces, parallel, Take, (piece, _, buffers) =>
             {
                 var at = (long)piece * PieceBytes;
-                buffers.Copy(to + at, (byte*)source + at, (int)Math.Min(PieceBytes, bytes - at), file, offset + at, stream);
+                buffers.Copy(to + at, (byte*)source + at, Math.Min(PieceBytes, bytes - at), stream);
                 return buffers;
             }, idle.Add);
         }
@@ -82,30 +76,14 @@ internal sealed unsafe class Uploader(CudaDevice device, nint stream, int thread
             for (var i = 0; i < 2; i++) device.Check(Driver.cuEventCreate(out taken[i], Driver.EventNoTiming), "creating an event");
         }
 
-        public void Copy(long to, byte* from, int bytes, SafeFileHandle? file, long offset, nint stream)
+        public void Copy(long to, byte* from, long bytes, nint stream)
         {
             var buffer = memory + (turn * size);
             device.Check(Driver.cuEventSynchronize(taken[turn]), "waiting for a copy");
-            var done = file is null ? 0 : Read(file, offset, new Span<byte>(buffer, bytes));
-            Buffer.MemoryCopy(from + done, buffer + done, size - done, bytes - done);
+            Buffer.MemoryCopy(from, buffer, size, bytes);
             device.Check(Driver.cuMemcpyHtoDAsync(to, buffer, (nuint)bytes, stream), $"copying {bytes} bytes of weights to the device");
             device.Check(Driver.cuEventRecord(taken[turn], stream), "recording an event");
             turn ^= 1;
-        }
-
-        /// <summary>As many bytes as the file gives; the map has the others, or the fault that is to be seen.</summary>
-        private static int Read(SafeFileHandle file, long offset, Span<byte> to)
-        {
-            var done = 0;
-            try
-            {
-                while (done < to.Length && RandomAccess.Read(file, to[done..], offset + done) is > 0 and var read) done += read;
-            }
-            catch (IOException)
-            {
-                // The map tells.
-            }
-            return done;
         }
 
         public void Dispose()
