@@ -9,11 +9,16 @@ internal sealed unsafe class RandomWeights : IDisposable
     private readonly HostMemory memory;
 
     public RandomWeights(WeightType type, long[] shape, int seed)
+        : this(type, shape, new Random(seed))
+    {
+    }
+
+    public RandomWeights(WeightType type, long[] shape, Random random)
     {
         var count = shape.Aggregate(1L, (a, b) => a * b);
         memory = new HostMemory(type.RowBytes(count));
         var bytes = new Span<byte>(memory.Start, (int)type.RowBytes(count));
-        Fill(bytes, type, new Random(seed));
+        Fill(bytes, type, random);
         View = new TensorView($"random.{type}", type, shape, 0, bytes.Length, memory.Start);
     }
 

@@ -613,14 +613,14 @@ internal static class Attention
     {
         var (at, first, end) = (keys + (row * 16), (chunk * 4) + place, pieces - 1);
         var (i0, i1) = (Least(first, end) * 128, Least(first + 4, end) * 128);
-        var k = new Pieces { P0 = Dev.LoadEarly(at + i0), P1 = Dev.LoadEarly(at + i1), P4 = Dev.LoadEarly(at + tileBytes + i0), P5 = Dev.LoadEarly(at + tileBytes + i1) };
+        var k = new Pieces { P0 = Dev.LoadWeights(at + i0), P1 = Dev.LoadWeights(at + i1), P4 = Dev.LoadWeights(at + tileBytes + i0), P5 = Dev.LoadWeights(at + tileBytes + i1) };
         if (TWide.Value != 0)
         {
             var (i2, i3) = (Least(first + 8, end) * 128, Least(first + 12, end) * 128);
-            k.P2 = Dev.LoadEarly(at + i2);
-            k.P3 = Dev.LoadEarly(at + i3);
-            k.P6 = Dev.LoadEarly(at + tileBytes + i2);
-            k.P7 = Dev.LoadEarly(at + tileBytes + i3);
+            k.P2 = Dev.LoadWeights(at + i2);
+            k.P3 = Dev.LoadWeights(at + i3);
+            k.P6 = Dev.LoadWeights(at + tileBytes + i2);
+            k.P7 = Dev.LoadWeights(at + tileBytes + i3);
         }
         return k;
     }
@@ -639,24 +639,24 @@ internal static class Attention
             var half = at + (headDim * 64L);
             return new Pieces
             {
-                P0 = Dev.LoadEarly(page0 + at),
-                P1 = Dev.LoadEarly(page0 + half),
-                P2 = Dev.LoadEarly(page1 + at),
-                P3 = Dev.LoadEarly(page1 + half),
-                P4 = Dev.LoadEarly(page2 + at),
-                P5 = Dev.LoadEarly(page2 + half),
-                P6 = Dev.LoadEarly(page3 + at),
-                P7 = Dev.LoadEarly(page3 + half),
+                P0 = Dev.LoadWeights(page0 + at),
+                P1 = Dev.LoadWeights(page0 + half),
+                P2 = Dev.LoadWeights(page1 + at),
+                P3 = Dev.LoadWeights(page1 + half),
+                P4 = Dev.LoadWeights(page2 + at),
+                P5 = Dev.LoadWeights(page2 + half),
+                P6 = Dev.LoadWeights(page3 + at),
+                P7 = Dev.LoadWeights(page3 + half),
             };
         }
-        var v = new Pieces { P0 = Dev.LoadEarly(page0 + at), P1 = Dev.LoadEarly(page1 + at), P2 = Dev.LoadEarly(page2 + at), P3 = Dev.LoadEarly(page3 + at) };
+        var v = new Pieces { P0 = Dev.LoadWeights(page0 + at), P1 = Dev.LoadWeights(page1 + at), P2 = Dev.LoadWeights(page2 + at), P3 = Dev.LoadWeights(page3 + at) };
         if (TWide.Value != 0)
         {
             at = (Least(tile + Rows.Warps, end) * 512L) + (lane * 16);
-            v.P4 = Dev.LoadEarly(page0 + at);
-            v.P5 = Dev.LoadEarly(page1 + at);
-            v.P6 = Dev.LoadEarly(page2 + at);
-            v.P7 = Dev.LoadEarly(page3 + at);
+            v.P4 = Dev.LoadWeights(page0 + at);
+            v.P5 = Dev.LoadWeights(page1 + at);
+            v.P6 = Dev.LoadWeights(page2 + at);
+            v.P7 = Dev.LoadWeights(page3 + at);
         }
         return v;
     }

@@ -31,7 +31,7 @@ public sealed class DenseTests : IDisposable
     [InlineData(4104, new[] { 2 }, 2)]    // two groups of columns for some of them
     public void EveryKernelOfAProductGivesTheSameBits(int columns, int[] rows, int tokens)
     {
-        var weights = rows.Select(r => new RandomWeight(WeightType.BF16, [r, columns], random)).ToArray();
+        var weights = rows.Select(r => new RandomWeights(WeightType.BF16, [r, columns], random)).ToArray();
         var (host, device) = (weights.Select(w => reference.Load(w.View)).ToArray(), weights.Select(w => gpu.Load(w.View)).ToArray());
         var (norm, input, total) = (Values(columns), Values(tokens * columns), rows.Sum());
         var (factors, step) = (gpu.Upload(norm), Decode(tokens));
@@ -70,7 +70,7 @@ public sealed class DenseTests : IDisposable
     public void TheRouterChoosesAmongEqualsTheLowerId(int tokens, int experts, int topK, bool normalize)
     {
         const int columns = 8;
-        using var weight = new RandomWeight(WeightType.F32, [experts, columns], random);
+        using var weight = new RandomWeights(WeightType.F32, [experts, columns], random);
         // Every third expert as the first one, some of the others as well.
         unsafe
         {

@@ -18,7 +18,7 @@ public sealed class ExactTests : IDisposable
     private readonly Random random = new(12);
     private readonly ReferenceBackend reference = new();
     private readonly CudaBackend gpu = new(new EmulatedDevice());
-    private readonly List<RandomWeight> weights = [];
+    private readonly List<RandomWeights> weights = [];
 
     public void Dispose()
     {
@@ -196,7 +196,7 @@ public sealed class ExactTests : IDisposable
 
     private (Weight Host, Weight Device) Load(WeightType type, long[] shape)
     {
-        var weight = new RandomWeight(type, shape, random);
+        var weight = new RandomWeights(type, shape, random);
         weights.Add(weight);
         return (reference.Load(weight.View), gpu.Load(weight.View));
     }

@@ -13,7 +13,7 @@ public sealed unsafe class ExpertsTests : IDisposable
     private readonly Random random = new(3);
     private readonly EmulatedDevice device = new();
     private readonly CudaBackend gpu;
-    private readonly List<RandomWeight> weights = [];
+    private readonly List<RandomWeights> weights = [];
 
     public ExpertsTests() => gpu = new CudaBackend(device);
 
@@ -134,7 +134,7 @@ public sealed unsafe class ExpertsTests : IDisposable
 
     private (Matrix Host, Weight Device) Load(WeightType type, int experts, int rows, int columns)
     {
-        var weight = new RandomWeight(type, [experts, rows, columns], random);
+        var weight = new RandomWeights(type, [experts, rows, columns], random);
         weights.Add(weight);
         return (new Matrix(weight.View), gpu.Load(weight.View));
     }

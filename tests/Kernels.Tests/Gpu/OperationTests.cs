@@ -18,7 +18,7 @@ public sealed class OperationTests : IDisposable
     private readonly Random random = new(11);
     private readonly ReferenceBackend reference = new();
     private readonly CudaBackend gpu = new(new EmulatedDevice());
-    private readonly List<RandomWeight> weights = [];
+    private readonly List<RandomWeights> weights = [];
 
     /// <summary>Format, T, E, K, columns, rows; columns are multiples of what the format needs.</summary>
     public static TheoryData<WeightType, int, int, int, int, int> Experts => new()
@@ -277,7 +277,7 @@ public sealed class OperationTests : IDisposable
     [Fact]
     public void WhatIsNotSupportedSaysSo()
     {
-        using var odd = new RandomWeight(WeightType.BF16, [2, 12], random);
+        using var odd = new RandomWeights(WeightType.BF16, [2, 12], random);
         Assert.Contains("multiple of 8", Assert.Throws<GpuException>(() => gpu.Load(odd.View)).Message, StringComparison.Ordinal);
         Assert.Throws<GpuException>(() => gpu.AllocateRouting(1, 2, 2000));
         Assert.Throws<GpuException>(() => gpu.AllocateKvCache(new KvShape(1, 1, 16, 1, 8)));
@@ -297,7 +297,7 @@ public sealed class OperationTests : IDisposable
 
     private (Weight Host, Weight Device) Load(WeightType type, long[] shape)
     {
-        var weight = new RandomWeight(type, shape, random);
+        var weight = new RandomWeights(type, shape, random);
         weights.Add(weight);
         return (reference.Load(weight.View), gpu.Load(weight.View));
     }

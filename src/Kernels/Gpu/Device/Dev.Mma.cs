@@ -98,17 +98,13 @@ internal static unsafe partial class Dev
         return value;
     }
 
-    /// <summary>Sixteen bytes of weights, read once, by a load that may stand ahead of <see cref="AwaitPrevious"/>.</summary>
+    /// <inheritdoc cref="LoadWeights"/>
     [IntrinsicImplementation]
-    public static U4 LoadAhead(long address) => *(U4*)address;
+    public static U2 LoadWeights2(long address) => *(U2*)address;
 
-    /// <inheritdoc cref="LoadAhead"/>
+    /// <inheritdoc cref="LoadWeights"/>
     [IntrinsicImplementation]
-    public static U2 LoadAhead2(long address) => *(U2*)address;
-
-    /// <inheritdoc cref="LoadAhead"/>
-    [IntrinsicImplementation]
-    public static uint LoadAhead1(long address) => *(uint*)address;
+    public static uint LoadWeights1(long address) => *(uint*)address;
 
     /// <summary>An integer that another kernel may write while blocks of this one wait to begin.</summary>
     [IntrinsicImplementation]
@@ -241,11 +237,9 @@ internal static unsafe partial class Dev
 
         private static void WarpMaxBits(PTXBackend b, PTXCodeGenerator g, Value v) => Operate(g, v, "redux.sync.max.u32", -1);
 
-        private static void LoadAhead(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.L1::no_allocate.v4.b32");
+        private static void LoadWeights2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.global.L1::no_allocate.v2.b32", 2);
 
-        private static void LoadAhead2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.global.L1::no_allocate.v2.b32", 2);
-
-        private static void LoadAhead1(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.global.L1::no_allocate.b32");
+        private static void LoadWeights1(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.global.L1::no_allocate.b32");
 
         private static void LoadFreshInt(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.relaxed.gpu.global.b32");
 

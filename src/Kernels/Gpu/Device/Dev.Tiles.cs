@@ -8,13 +8,6 @@ using ILGPU.Runtime.Cuda;
 
 namespace WarpDecode.Kernels.Gpu.Device;
 
-/// <summary>Two words in two registers.</summary>
-internal struct Words2
-{
-    public uint X;
-    public uint Y;
-}
-
 /// <summary>Two FP32 values in two registers.</summary>
 internal struct F2
 {
@@ -25,10 +18,6 @@ internal struct F2
 // Products of small matrices on tensor cores, and the loads and stores that attention needs.
 internal static unsafe partial class Dev
 {
-    /// <summary>Sixteen bytes that an earlier step wrote, read once: a plain load, so that it can be issued before <see cref="AwaitPrevious"/>.</summary>
-    [IntrinsicImplementation]
-    public static U4 LoadEarly(long address) => *(U4*)address;
-
     /// <summary>Sixteen bytes that other warps of the multiprocessor read too.</summary>
     [IntrinsicImplementation]
     public static U4 LoadU4(long address) => *(U4*)address;
@@ -129,8 +118,6 @@ internal static unsafe partial class Dev
 
     private static partial class Emit
     {
-        private static void LoadEarly(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.L1::no_allocate.v4.b32");
-
         private static void LoadU4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.v4.b32");
 
         private static void LoadF2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadWide(g, v, "ld.global.v2.f32", 2);

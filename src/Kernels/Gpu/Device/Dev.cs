@@ -38,7 +38,10 @@ internal struct F4
 /// </summary>
 internal static unsafe partial class Dev
 {
-    /// <summary>Sixteen bytes of weights: read once, through the read-only path, not kept in the first-level cache.</summary>
+    /// <summary>
+    /// Sixteen bytes of weights, or of what an earlier step wrote: read once, not kept in the first-level cache, by a plain load, so that
+    /// it can be issued before <see cref="AwaitPrevious"/>.
+    /// </summary>
     [IntrinsicImplementation]
     public static U4 LoadWeights(long address) => *(U4*)address;
 

@@ -22,7 +22,7 @@ internal struct BF16 : ILaneFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Unit Load(long row, int unit, int columns) => new() { A = Dev.LoadAhead(row + (unit * 16L)) };
+    public static Unit Load(long row, int unit, int columns) => new() { A = Dev.LoadWeights(row + (unit * 16L)) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Scales Decode(Unit unit, int index) => default;

@@ -24,7 +24,7 @@ internal struct F32 : ILaneFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Unit Load(long row, int unit, int columns) =>
-        new() { A = Dev.LoadAhead(row + (unit * 32L)), B = Dev.LoadAhead(row + (unit * 32L) + 16) };
+        new() { A = Dev.LoadWeights(row + (unit * 32L)), B = Dev.LoadWeights(row + (unit * 32L) + 16) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Scales Decode(Unit unit, int index) => default;

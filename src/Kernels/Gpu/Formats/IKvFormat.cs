@@ -20,10 +20,10 @@ internal interface IKvFormat
     static abstract uint Element(float value);
 
     /// <summary>High terms of two neighbours; with two bytes an element X has both.</summary>
-    static abstract Words2 High(float a, float b);
+    static abstract U2 High(float a, float b);
 
     /// <summary>What the high terms leave of two neighbours.</summary>
-    static abstract Words2 Low(float a, float b);
+    static abstract U2 Low(float a, float b);
 
     /// <summary>
     /// sum + activations · pieces: rows 0 … 7 of the sum with the high terms, 8 … 15 with the low ones. Lane 4g + t gives row g's terms and

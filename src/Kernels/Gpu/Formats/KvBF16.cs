@@ -24,10 +24,10 @@ internal struct KvBF16 : IKvFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 High(float a, float b) => KvF16.High(a, b);
+    public static U2 High(float a, float b) => KvF16.High(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 Low(float a, float b) => KvF16.Low(a, b);
+    public static U2 Low(float a, float b) => KvF16.Low(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static F4 Multiply(U4 high, U4 low, U4 piece, F4 sum) => KvF16.Multiply(high, low, Halves(piece), sum);

@@ -21,10 +21,10 @@ internal struct KvF16 : IKvFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 High(float a, float b) => new() { X = Element(a) | (Element(b) << 16) };
+    public static U2 High(float a, float b) => new() { X = Element(a) | (Element(b) << 16) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 Low(float a, float b) => new() { X = Element(Rest(a)) | (Element(Rest(b)) << 16) };
+    public static U2 Low(float a, float b) => new() { X = Element(Rest(a)) | (Element(Rest(b)) << 16) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static F4 Multiply(U4 high, U4 low, U4 piece, F4 sum)

@@ -20,10 +20,10 @@ internal struct KvF32 : IKvFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 High(float a, float b) => new() { X = High(Interop.FloatAsInt(a)), Y = High(Interop.FloatAsInt(b)) };
+    public static U2 High(float a, float b) => new() { X = High(Interop.FloatAsInt(a)), Y = High(Interop.FloatAsInt(b)) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Words2 Low(float a, float b) => new() { X = Low(Interop.FloatAsInt(a)), Y = Low(Interop.FloatAsInt(b)) };
+    public static U2 Low(float a, float b) => new() { X = Low(Interop.FloatAsInt(a)), Y = Low(Interop.FloatAsInt(b)) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static F4 Multiply(U4 high, U4 low, U4 piece, F4 sum)

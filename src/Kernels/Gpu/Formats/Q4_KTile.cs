@@ -48,13 +48,13 @@ internal struct Q4_KTile : ITileFormat
         var at = record + (lane * 16);
         return new()
         {
-            Q0 = Dev.LoadAhead(at),
-            Q1 = Dev.LoadAhead(at + 512),
-            Q2 = Dev.LoadAhead(at + 1024),
-            Q3 = Dev.LoadAhead(at + 1536),
-            S0 = Dev.LoadAhead(record + ScalesAt + ((lane >> 2) * 16)),
-            M = Dev.LoadAhead1(record + MinsAt + (lane * 4)),
-            D = Dev.LoadAhead2(record + FactorsAt + ((lane >> 2) * 8)),
+            Q0 = Dev.LoadWeights(at),
+            Q1 = Dev.LoadWeights(at + 512),
+            Q2 = Dev.LoadWeights(at + 1024),
+            Q3 = Dev.LoadWeights(at + 1536),
+            S0 = Dev.LoadWeights(record + ScalesAt + ((lane >> 2) * 16)),
+            M = Dev.LoadWeights1(record + MinsAt + (lane * 4)),
+            D = Dev.LoadWeights2(record + FactorsAt + ((lane >> 2) * 8)),
         };
     }
 

@@ -55,15 +55,15 @@ internal struct Q6_KTile : ITileFormat
         var scales = record + ScalesAt + ((lane >> 2) * 32);
         return new()
         {
-            Q0 = Dev.LoadAhead(at),
-            Q1 = Dev.LoadAhead(at + 512),
-            Q2 = Dev.LoadAhead(at + 1024),
-            Q3 = Dev.LoadAhead(at + 1536),
-            Q4 = Dev.LoadAhead(at + HighAt),
-            Q5 = Dev.LoadAhead(at + HighAt + 512),
-            S0 = Dev.LoadAhead(scales),
-            S1 = Dev.LoadAhead(scales + 16),
-            M = Dev.LoadAhead1(record + FactorsAt + ((lane >> 2) * 4)),
+            Q0 = Dev.LoadWeights(at),
+            Q1 = Dev.LoadWeights(at + 512),
+            Q2 = Dev.LoadWeights(at + 1024),
+            Q3 = Dev.LoadWeights(at + 1536),
+            Q4 = Dev.LoadWeights(at + HighAt),
+            Q5 = Dev.LoadWeights(at + HighAt + 512),
+            S0 = Dev.LoadWeights(scales),
+            S1 = Dev.LoadWeights(scales + 16),
+            M = Dev.LoadWeights1(record + FactorsAt + ((lane >> 2) * 4)),
         };
     }
 

@@ -46,16 +46,16 @@ internal struct Q8_0Tile : ITileFormat
         var scales = record + ScalesAt + ((lane >> 2) * 32);
         return new()
         {
-            Q0 = Dev.LoadAhead(at),
-            Q1 = Dev.LoadAhead(at + 512),
-            Q2 = Dev.LoadAhead(at + 1024),
-            Q3 = Dev.LoadAhead(at + 1536),
-            Q4 = Dev.LoadAhead(at + 2048),
-            Q5 = Dev.LoadAhead(at + 2560),
-            Q6 = Dev.LoadAhead(at + 3072),
-            Q7 = Dev.LoadAhead(at + 3584),
-            S0 = Dev.LoadAhead(scales),
-            S1 = Dev.LoadAhead(scales + 16),
+            Q0 = Dev.LoadWeights(at),
+            Q1 = Dev.LoadWeights(at + 512),
+            Q2 = Dev.LoadWeights(at + 1024),
+            Q3 = Dev.LoadWeights(at + 1536),
+            Q4 = Dev.LoadWeights(at + 2048),
+            Q5 = Dev.LoadWeights(at + 2560),
+            Q6 = Dev.LoadWeights(at + 3072),
+            Q7 = Dev.LoadWeights(at + 3584),
+            S0 = Dev.LoadWeights(scales),
+            S1 = Dev.LoadWeights(scales + 16),
         };
     }
 
