@@ -9,12 +9,12 @@ internal sealed unsafe partial class CudaBackend
     // With more blocks than that their splitting of the one token costs more than a launch that does it for all of them.
     private const int SplitTiles = 1024;
 
-    private Kernel<SplitArgs>? split;
-    private Kernel<SplitArgs>? normSplit;
-    private readonly Kernel<TileProjectArgs>?[] mixedProject = new Kernel<TileProjectArgs>?[4];
     // Tokens whose products over parts of the columns lie in memory at once.
     private const int SliceTokens = 64;
 
+    private readonly Kernel<TileProjectArgs>?[] mixedProject = new Kernel<TileProjectArgs>?[4];
+    private Kernel<SplitArgs>? split;
+    private Kernel<SplitArgs>? normSplit;
     private long zeros;
     private long scratch;
     private long scratchBytes;
