@@ -210,8 +210,8 @@ internal static class AttentionPrefill
     private static PiecePair LoadValues<TKv>(long at, long half)
         where TKv : struct, IKvFormat
     {
-        var v = new PiecePair { A = Dev.LoadU4(at) };
-        if (TKv.Bytes == 4) v.B = Dev.LoadU4(at + half);
+        var v = new PiecePair { A = Dev.LoadGlobal4(at) };
+        if (TKv.Bytes == 4) v.B = Dev.LoadGlobal4(at + half);
         return v;
     }
 
@@ -274,8 +274,8 @@ internal static class AttentionPrefill
         private static PiecePair One<TKv>(long at)
             where TKv : struct, IKvFormat
         {
-            var k = new PiecePair { A = Dev.LoadU4(at) };
-            if (TKv.Bytes == 4) k.B = Dev.LoadU4(at + 512);
+            var k = new PiecePair { A = Dev.LoadGlobal4(at) };
+            if (TKv.Bytes == 4) k.B = Dev.LoadGlobal4(at + 512);
             return k;
         }
     }

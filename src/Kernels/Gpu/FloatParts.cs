@@ -286,7 +286,7 @@ internal static class FloatParts
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Tile Add(Weights4 weights, long parts, Tile sums)
     {
-        var (upper, middle, lower) = (Dev.LoadU4(parts), Dev.LoadU4(parts + PartBytes), Dev.LoadU4(parts + (2 * PartBytes)));
+        var (upper, middle, lower) = (Dev.LoadGlobal4(parts), Dev.LoadGlobal4(parts + PartBytes), Dev.LoadGlobal4(parts + (2 * PartBytes)));
         sums.Upper0 = FloatTiles.Multiply(weights.A, weights.B, upper, sums.Upper0);
         sums.Upper1 = FloatTiles.Multiply(weights.C, weights.D, upper, sums.Upper1);
         sums.Middle0 = FloatTiles.Multiply(weights.A, weights.B, middle, sums.Middle0);

@@ -123,7 +123,7 @@ internal static class FloatTiles
 
     // Past the last column there are zeros.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static U4 Load(ProjectArgs a, long row, int column) => Dev.LoadU4(column < a.Columns ? row + (column * 2L) : a.Zeros);
+    internal static U4 Load(ProjectArgs a, long row, int column) => Dev.LoadGlobal4(column < a.Columns ? row + (column * 2L) : a.Zeros);
 
     /// <summary>Adds 32 columns to a tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -320,22 +320,22 @@ internal static class FloatTiles
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Weights LoadAll(long atA, long atB) => new()
     {
-        A0 = Dev.LoadU4(atA),
-        B0 = Dev.LoadU4(atB),
-        A1 = Dev.LoadU4(atA + 16),
-        B1 = Dev.LoadU4(atB + 16),
-        A2 = Dev.LoadU4(atA + 128),
-        B2 = Dev.LoadU4(atB + 128),
-        A3 = Dev.LoadU4(atA + 144),
-        B3 = Dev.LoadU4(atB + 144),
-        A4 = Dev.LoadU4(atA + 256),
-        B4 = Dev.LoadU4(atB + 256),
-        A5 = Dev.LoadU4(atA + 272),
-        B5 = Dev.LoadU4(atB + 272),
-        A6 = Dev.LoadU4(atA + 384),
-        B6 = Dev.LoadU4(atB + 384),
-        A7 = Dev.LoadU4(atA + 400),
-        B7 = Dev.LoadU4(atB + 400),
+        A0 = Dev.LoadGlobal4(atA),
+        B0 = Dev.LoadGlobal4(atB),
+        A1 = Dev.LoadGlobal4(atA + 16),
+        B1 = Dev.LoadGlobal4(atB + 16),
+        A2 = Dev.LoadGlobal4(atA + 128),
+        B2 = Dev.LoadGlobal4(atB + 128),
+        A3 = Dev.LoadGlobal4(atA + 144),
+        B3 = Dev.LoadGlobal4(atB + 144),
+        A4 = Dev.LoadGlobal4(atA + 256),
+        B4 = Dev.LoadGlobal4(atB + 256),
+        A5 = Dev.LoadGlobal4(atA + 272),
+        B5 = Dev.LoadGlobal4(atB + 272),
+        A6 = Dev.LoadGlobal4(atA + 384),
+        B6 = Dev.LoadGlobal4(atB + 384),
+        A7 = Dev.LoadGlobal4(atA + 400),
+        B7 = Dev.LoadGlobal4(atB + 400),
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -399,7 +399,7 @@ internal static class FloatTiles
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(U4 a, U4 b, long parts, ref F4 upper, ref F4 middle, ref F4 lower)
     {
-        var (x, y, z) = (Dev.LoadU4(parts), Dev.LoadU4(parts + FloatParts.PartBytes), Dev.LoadU4(parts + (2 * FloatParts.PartBytes)));
+        var (x, y, z) = (Dev.LoadGlobal4(parts), Dev.LoadGlobal4(parts + FloatParts.PartBytes), Dev.LoadGlobal4(parts + (2 * FloatParts.PartBytes)));
         upper = Multiply(a, b, x, upper);
         middle = Multiply(a, b, y, middle);
         lower = Multiply(a, b, z, lower);

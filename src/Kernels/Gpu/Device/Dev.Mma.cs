@@ -118,6 +118,7 @@ internal static unsafe partial class Dev
     [IntrinsicImplementation]
     public static long AddressOf(ref U4 place) => (long)Unsafe.AsPointer(ref place);
 
+    /// <summary>Sixteen bytes that other warps of the multiprocessor read too.</summary>
     [IntrinsicImplementation]
     public static U4 LoadGlobal4(long address) => *(U4*)address;
 

@@ -18,10 +18,6 @@ internal struct F2
 // Products of small matrices on tensor cores, and the loads and stores that attention needs.
 internal static unsafe partial class Dev
 {
-    /// <summary>Sixteen bytes that other warps of the multiprocessor read too.</summary>
-    [IntrinsicImplementation]
-    public static U4 LoadU4(long address) => *(U4*)address;
-
     [IntrinsicImplementation]
     public static F2 LoadF2(long address) => *(F2*)address;
 
@@ -118,8 +114,6 @@ internal static unsafe partial class Dev
 
     private static partial class Emit
     {
-        private static void LoadU4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.v4.b32");
-
         private static void LoadF2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadWide(g, v, "ld.global.v2.f32", 2);
 
         private static void LoadFreshF2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadWide(g, v, "ld.relaxed.gpu.global.v2.f32", 2);

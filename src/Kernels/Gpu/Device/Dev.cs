@@ -55,10 +55,6 @@ internal static unsafe partial class Dev
     [IntrinsicImplementation]
     public static float LoadFloat(long address) => *(float*)address;
 
-    /// <summary>An FP32 value that another block may have written while this kernel runs.</summary>
-    [IntrinsicImplementation]
-    public static float LoadFresh(long address) => Volatile.Read(ref *(float*)address);
-
     [IntrinsicImplementation]
     public static int LoadInt(long address) => *(int*)address;
 
@@ -198,8 +194,6 @@ internal static unsafe partial class Dev
         private static void LoadF4(PTXBackend b, PTXCodeGenerator g, Value v) => Load4(g, v, "ld.global.v4.f32");
 
         private static void LoadFloat(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.global.f32");
-
-        private static void LoadFresh(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.relaxed.gpu.global.f32");
 
         private static void LoadInt(PTXBackend b, PTXCodeGenerator g, Value v) => Load(g, v, "ld.global.b32");
 
