@@ -59,7 +59,7 @@ internal struct Pieces
 /// then the chunks are added in order: a token's bits depend on its own history alone. A block has one split, or where there are
 /// many, a chunk, of one key/value head of one token, for a unit of up to eight of the query heads that share it. Of these blocks
 /// the one that comes last combines. Which one that is changes nothing, for it reads all results anew, and neither does it whether
-/// a chunk was folded by its block or is folded here.
+/// a chunk was folded by its block or is folded here. In steps of few blocks a fixed one combines (<see cref="DecodeFew"/>), with the same arithmetic.
 /// <para>
 /// Tensor cores multiply: the rows of a product's left side are eight heads' queries (then probabilities) in high terms, and the same
 /// in low terms. A warp scores 16 positions, and weighs every eighth tile of eight dimensions over all positions of the split.
@@ -81,6 +81,9 @@ internal static class Attention
     /// <summary>Splits of a chunk.</summary>
     public const int Chunk = 4;
 
+    /// <summary>Blocks of a token that <see cref="DecodeFew"/> combines.</summary>
+    public const int MostWaited = Factors * Chunk;
+
     /// <summary>Query heads of a unit.</summary>
     public const int Heads = 8;
 
@@ -88,6 +91,7 @@ internal static class Attention
     private const int WeightPlane = 2 * sizeof(float) * 32;             // pieces of one term of their probabilities, FP32
     private const int Factors = 16;                                     // chunks whose factors are in shared memory at once
 
+    /// <summary>Two blocks to a multiprocessor; keys and values that do not fit into registers come in several passes.</summary>
     /// <param name="a">Where everything is.</param>
     /// <typeparam name="TKv">Elements of the cache.</typeparam>
     /// <typeparam name="TWide">1 where a row has more than 128 bytes: four pieces of a key at once and not two.</typeparam>
@@ -98,7 +102,37 @@ internal static class Attention
         where TKv : struct, IKvFormat
         where TWide : struct, IConstant
         where TFused : struct, IConstant
+        where TMany : struct, IConstant => Run<TKv, TWide, TFused, TMany, Zero>(a);
+
+    /// <summary>One block to a multiprocessor, with twice the registers: rows of up to 512 bytes come in one pass, so in one trip to memory.</summary>
+    /// <inheritdoc cref="Decode{TKv, TWide, TFused, TMany}"/>
+    [Launch(Blocks = 1, Dependent = true)]
+    public static void DecodeWhole<TKv, TFused, TMany>(AttentionArgs a)
+        where TKv : struct, IKvFormat
+        where TFused : struct, IConstant
+        where TMany : struct, IConstant => Run<TKv, Two, TFused, TMany, Zero>(a);
+
+    /// <summary>
+    /// For steps of few blocks, of one split each: a token's last block waits for the results of the others, which come through memory
+    /// without fences or counters, every eight bytes saying by themselves that they are there (<see cref="Mark"/>).
+    /// </summary>
+    /// <param name="a">Where everything is; partial results are zero between launches.</param>
+    /// <typeparam name="TKv">Elements of the cache.</typeparam>
+    /// <typeparam name="TWidth">As TWide of <see cref="Decode"/>, or 2 where a row has more than 256 bytes: all of a key up to 512 bytes.</typeparam>
+    /// <typeparam name="TFused">1 in decode steps.</typeparam>
+    [Launch(Blocks = 1, Dependent = true)]
+    public static void DecodeFew<TKv, TWidth, TFused>(AttentionArgs a)
+        where TKv : struct, IKvFormat
+        where TWidth : struct, IConstant
+        where TFused : struct, IConstant => Run<TKv, TWidth, TFused, Zero, One>(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Run<TKv, TWide, TFused, TMany, TWaits>(AttentionArgs a)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+        where TFused : struct, IConstant
         where TMany : struct, IConstant
+        where TWaits : struct, IConstant
     {
         var queries = SharedMemory.Allocate<U4>(2 * Plane);          // [2 terms, 8 heads, stride]
         var weights = SharedMemory.Allocate<U4>(2 * WeightPlane);    // [2 terms, columns of positions, 32 lanes]
@@ -133,18 +167,23 @@ internal static class Attention
 
         var bytes = (long)Pages.Size * a.HeadDim * TKv.Bytes;
         var pieces = a.HeadDim * TKv.Bytes / 16;
-        var width = TWide.Value != 0 ? 4 : 2; // chunks of four pieces that are loaded at once
+        var width = TWide.Value == 2 ? 8 : TWide.Value != 0 ? 4 : 2; // chunks of four pieces that are loaded at once
         var keyPasses = (pieces + (4 * width) - 1) / (4 * width);
         var stride = (keyPasses * width * 4) | 4; // an odd number of 64 bytes: then lanes meet no bank twice
         var tiles = a.HeadDim / 8;
         var tilesAtOnce = TKv.Bytes == 2 && TWide.Value != 0 ? 2 : 1;
-        var valuePasses = (tiles + (Rows.Warps * tilesAtOnce) - 1) / (Rows.Warps * tilesAtOnce);
+        var second = Rows.Warps * tilesAtOnce; // from a warp's first tiles to those that come with them
+        var step = TWide.Value == 2 ? 2 * second : second;
+        var valuePasses = (tiles + step - 1) / step;
         var place0 = a.Pages.Keys + (kvHead * bytes) + ((warp & 1) * (bytes >> 1));
         var place1 = a.Pages.Values + (kvHead * bytes);
         var end = (position - (first * Split)) / Pages.Size; // the last page that is the sequence's
         var list = PageList.Of(pages, 0, end, warp >> 1);
         var k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
+        var (k2, v2) = (default(Pieces), default(Pieces)); // the second halves of wide rows
+        if (TWide.Value == 2) k2 = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, 4, row, place);
         var v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
+        if (TWide.Value == 2) v2 = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp + second, lane);
 
         if (TFused.Value != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
@@ -169,42 +208,38 @@ internal static class Attention
             var newer = list;
             if (next) newer = PageList.Of(pages, (split + 1) * (Split / Pages.Size), end, warp >> 1);
 
-            var (s0, s1) = (default(F4), default(F4));
+            var s = default(Scores);
             for (var pass = 0; pass < keyPasses; pass++)
             {
                 var chunk = pass * width;
-                if (pass > 0) k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, chunk, row, place);
-                if (TFused.Value != 0 && fresh >> 4 == warp + (split * Rows.Warps)) k = ReplaceKey<TWide>(k, newest, fresh, pieces, chunk, row, place);
-                var at = (row * stride) + (chunk * 4) + place;
-                var (high, low) = (queries[at], queries[at + Plane]);
-                s0 = TKv.Multiply(high, low, k.P0, s0);
-                s1 = TKv.Multiply(high, low, k.P4, s1);
-                (high, low) = (queries[at + 4], queries[at + 4 + Plane]);
-                s0 = TKv.Multiply(high, low, k.P1, s0);
-                s1 = TKv.Multiply(high, low, k.P5, s1);
-                if (TWide.Value != 0)
+                if (pass > 0)
                 {
-                    (high, low) = (queries[at + 8], queries[at + 8 + Plane]);
-                    s0 = TKv.Multiply(high, low, k.P2, s0);
-                    s1 = TKv.Multiply(high, low, k.P6, s1);
-                    (high, low) = (queries[at + 12], queries[at + 12 + Plane]);
-                    s0 = TKv.Multiply(high, low, k.P3, s0);
-                    s1 = TKv.Multiply(high, low, k.P7, s1);
+                    k = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, chunk, row, place);
+                    if (TWide.Value == 2) k2 = LoadKeys<TWide>(place0 + (list.Key * bytes * a.KvHeads), bytes >> 2, pieces, chunk + 4, row, place);
                 }
+                if (TFused.Value != 0 && fresh >> 4 == warp + (split * Rows.Warps))
+                {
+                    k = ReplaceKey<TWide>(k, newest, fresh, pieces, chunk, row, place);
+                    if (TWide.Value == 2) k2 = ReplaceKey<TWide>(k2, newest, fresh, pieces, chunk + 4, row, place);
+                }
+                var at = (row * stride) + (chunk * 4) + place;
+                s = Score<TKv, TWide>(queries, at, k, s);
+                if (TWide.Value == 2) s = Score<TKv, TWide>(queries, at + 16, k2, s);
             }
             if (next)
             {
                 k = LoadKeys<TWide>(place0 + (newer.Key * bytes * a.KvHeads), bytes >> 2, pieces, 0, row, place);
+                if (TWide.Value == 2) k2 = LoadKeys<TWide>(place0 + (newer.Key * bytes * a.KvHeads), bytes >> 2, pieces, 4, row, place);
             }
 
             // Softmax over the split: a lane has positions 2·place and 2·place + 1 of both tiles of its warp, for one head.
             var p = (warp * 16) + (2 * place);
             var scores = new F4
             {
-                X = p < length ? s0.X + s0.Z : float.NegativeInfinity,
-                Y = p + 1 < length ? s0.Y + s0.W : float.NegativeInfinity,
-                Z = p + 8 < length ? s1.X + s1.Z : float.NegativeInfinity,
-                W = p + 9 < length ? s1.Y + s1.W : float.NegativeInfinity,
+                X = p < length ? s.S0.X + s.S0.Z : float.NegativeInfinity,
+                Y = p + 1 < length ? s.S0.Y + s.S0.W : float.NegativeInfinity,
+                Z = p + 8 < length ? s.S1.X + s.S1.Z : float.NegativeInfinity,
+                W = p + 9 < length ? s.S1.Y + s.S1.W : float.NegativeInfinity,
             };
             var max = RowMax(Dev.Max(Dev.Max(scores.X, scores.Y), Dev.Max(scores.Z, scores.W)));
             if (place == 0) maxima.Cast<float>()[(row * Rows.Warps) + warp] = max;
@@ -222,45 +257,50 @@ internal static class Attention
             if (TMany.Value == 0 && alone) factor = Dev.Reciprocal(divisor);
             for (var pass = 0; pass < valuePasses; pass++)
             {
-                var tile = (pass * tilesAtOnce * Rows.Warps) + warp;
-                if (pass > 0) v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, tile, lane);
+                var tile = (pass * step) + warp;
+                if (pass > 0)
+                {
+                    v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, tile, lane);
+                    if (TWide.Value == 2) v2 = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, tile + second, lane);
+                }
                 if (TFused.Value != 0 && fresh / Split == split && fresh >= 0)
+                {
                     v = ReplaceValue<TKv, TWide>(v, newest.Cast<uint>(), fresh & (Split - 1), tiles, tile, row, place);
-                var (o0, o1) = (default(F4), default(F4));
-                o0 = TKv.Multiply(weights[lane], weights[WeightPlane + lane], v.P0, o0);
-                o0 = TKv.Multiply(weights[32 + lane], weights[WeightPlane + 32 + lane], v.P1, o0);
-                o0 = TKv.Multiply(weights[64 + lane], weights[WeightPlane + 64 + lane], v.P2, o0);
-                o0 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P3, o0);
-                if (TKv.Bytes == 4)
-                {
-                    o0 = TKv.Multiply(weights[128 + lane], weights[WeightPlane + 128 + lane], v.P4, o0);
-                    o0 = TKv.Multiply(weights[160 + lane], weights[WeightPlane + 160 + lane], v.P5, o0);
-                    o0 = TKv.Multiply(weights[192 + lane], weights[WeightPlane + 192 + lane], v.P6, o0);
-                    o0 = TKv.Multiply(weights[224 + lane], weights[WeightPlane + 224 + lane], v.P7, o0);
+                    if (TWide.Value == 2) v2 = ReplaceValue<TKv, TWide>(v2, newest.Cast<uint>(), fresh & (Split - 1), tiles, tile + second, row, place);
                 }
-                else if (TWide.Value != 0)
-                {
-                    o1 = TKv.Multiply(weights[lane], weights[WeightPlane + lane], v.P4, o1);
-                    o1 = TKv.Multiply(weights[32 + lane], weights[WeightPlane + 32 + lane], v.P5, o1);
-                    o1 = TKv.Multiply(weights[64 + lane], weights[WeightPlane + 64 + lane], v.P6, o1);
-                    o1 = TKv.Multiply(weights[96 + lane], weights[WeightPlane + 96 + lane], v.P7, o1);
-                }
+                var o = Weigh<TKv, TWide>(weights, lane, v, v2);
                 if (TMany.Value == 0)
                 {
-                    StoreTile(to, o0, factor, tile, row < rows && tile < tiles);
-                    if (tilesAtOnce == 2) StoreTile(to, o1, factor, tile + Rows.Warps, row < rows && tile + Rows.Warps < tiles);
+                    var marked = TWaits.Value != 0 && !alone;
+                    StoreTile<TWaits>(to, o.O0, factor, tile, row < rows && tile < tiles, marked);
+                    if (tilesAtOnce == 2) StoreTile<TWaits>(to, o.O1, factor, tile + Rows.Warps, row < rows && tile + Rows.Warps < tiles, marked);
+                    if (TWide.Value == 2) StoreTile<TWaits>(to, o.O2, factor, tile + second, row < rows && tile + second < tiles, marked);
+                    if (TWide.Value == 2 && tilesAtOnce == 2)
+                        StoreTile<TWaits>(to, o.O3, factor, tile + second + Rows.Warps, row < rows && tile + second + Rows.Warps < tiles, marked);
                     continue;
                 }
-                if (tile < tiles) FoldTile(folded, o0, fold, split, (row * (MaxHeadDim / 2)) + (tile * 4) + place);
-                if (tilesAtOnce == 2 && tile + Rows.Warps < tiles) FoldTile(folded, o1, fold, split, (row * (MaxHeadDim / 2)) + ((tile + Rows.Warps) * 4) + place);
+                var place2 = (row * (MaxHeadDim / 2)) + place;
+                if (tile < tiles) FoldTile(folded, o.O0, fold, split, place2 + (tile * 4));
+                if (tilesAtOnce == 2 && tile + Rows.Warps < tiles) FoldTile(folded, o.O1, fold, split, place2 + ((tile + Rows.Warps) * 4));
+                if (TWide.Value == 2 && tile + second < tiles) FoldTile(folded, o.O2, fold, split, place2 + ((tile + second) * 4));
+                if (TWide.Value == 2 && tilesAtOnce == 2 && tile + second + Rows.Warps < tiles)
+                    FoldTile(folded, o.O3, fold, split, place2 + ((tile + second + Rows.Warps) * 4));
             }
             list = newer;
-            if (next) v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
+            if (next)
+            {
+                v = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp, lane);
+                if (TWide.Value == 2) v2 = LoadValues<TKv, TWide>(list, place1, bytes * a.KvHeads, a.HeadDim, warp + second, lane);
+            }
         }
 
         if (TMany.Value != 0) factor = alone ? Dev.Reciprocal(divisor) : 1f;
         if (!alone && warp == 0 && place == 0 && row < rows)
-            Dev.StoreF2(statistics + ((((long)block * most) + row) * 8), new F2 { X = largest, Y = divisor });
+        {
+            var statistic = statistics + ((((long)block * most) + row) * 8);
+            if (TWaits.Value != 0) Dev.StoreFreshPair(statistic, new F2 { X = Mark.Put(largest), Y = divisor });
+            else Dev.StoreF2(statistic, new F2 { X = largest, Y = divisor });
+        }
         // Each lane what it has put there.
         if (TMany.Value != 0 && row < rows)
         {
@@ -271,6 +311,12 @@ internal static class Attention
             }
         }
         if (alone) return;
+        var result = a.Y + ((((long)token * a.Heads) + firstHead) * a.HeadDim * 4);
+        if (TWaits.Value != 0)
+        {
+            if (block == splits - 1) CombineWaiting(a, outputs, statistics, result, splits, rows, most, factors, maxima.Cast<float>());
+            return;
+        }
 
         var blocks = (splits + perBlock - 1) / perBlock;
         var counter = a.Arrived + ((((long)local * a.KvHeads * units) + Grid.IdxY) * 4);
@@ -279,7 +325,78 @@ internal static class Attention
         Group.Barrier();
         if (last[0] == 0) return;
         if (thread == 0) Dev.StoreInt(counter, 0);
-        Combine(a, outputs, statistics, a.Y + ((((long)token * a.Heads) + firstHead) * a.HeadDim * 4), perBlock, blocks, rows, most, factors, maxima.Cast<float>());
+        Combine(a, outputs, statistics, result, perBlock, blocks, rows, most, factors, maxima.Cast<float>());
+    }
+
+    /// <summary>Scores of two tiles of positions.</summary>
+    private struct Scores
+    {
+        public F4 S0;
+        public F4 S1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Scores Score<TKv, TWide>(ArrayView<U4> queries, int at, Pieces k, Scores s)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+    {
+        var (high, low) = (queries[at], queries[at + Plane]);
+        s.S0 = TKv.Multiply(high, low, k.P0, s.S0);
+        s.S1 = TKv.Multiply(high, low, k.P4, s.S1);
+        (high, low) = (queries[at + 4], queries[at + 4 + Plane]);
+        s.S0 = TKv.Multiply(high, low, k.P1, s.S0);
+        s.S1 = TKv.Multiply(high, low, k.P5, s.S1);
+        if (TWide.Value != 0)
+        {
+            (high, low) = (queries[at + 8], queries[at + 8 + Plane]);
+            s.S0 = TKv.Multiply(high, low, k.P2, s.S0);
+            s.S1 = TKv.Multiply(high, low, k.P6, s.S1);
+            (high, low) = (queries[at + 12], queries[at + 12 + Plane]);
+            s.S0 = TKv.Multiply(high, low, k.P3, s.S0);
+            s.S1 = TKv.Multiply(high, low, k.P7, s.S1);
+        }
+        return s;
+    }
+
+    /// <summary>Outputs of up to four tiles of dimensions.</summary>
+    private struct Tiles
+    {
+        public F4 O0;
+        public F4 O1;
+        public F4 O2;
+        public F4 O3;
+    }
+
+    /// <summary>Probabilities times values; the tiles' sums do not wait for each other, and a probability is read once for all of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Tiles Weigh<TKv, TWide>(ArrayView<U4> weights, int lane, Pieces v, Pieces v2)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+    {
+        var o = default(Tiles);
+        o = Weigh<TKv, TWide>(weights, lane, v.P0, v.P4, v2.P0, v2.P4, o);
+        o = Weigh<TKv, TWide>(weights, lane + 32, v.P1, v.P5, v2.P1, v2.P5, o);
+        o = Weigh<TKv, TWide>(weights, lane + 64, v.P2, v.P6, v2.P2, v2.P6, o);
+        o = Weigh<TKv, TWide>(weights, lane + 96, v.P3, v.P7, v2.P3, v2.P7, o);
+        if (TKv.Bytes == 2) return o;
+        o = Weigh<TKv, TWide>(weights, lane + 128, v.P4, v.P4, v2.P4, v2.P4, o);
+        o = Weigh<TKv, TWide>(weights, lane + 160, v.P5, v.P5, v2.P5, v2.P5, o);
+        o = Weigh<TKv, TWide>(weights, lane + 192, v.P6, v.P6, v2.P6, v2.P6, o);
+        return Weigh<TKv, TWide>(weights, lane + 224, v.P7, v.P7, v2.P7, v2.P7, o);
+    }
+
+    /// <summary>One column of positions; with four bytes an element only the first and third piece are another tile's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Tiles Weigh<TKv, TWide>(ArrayView<U4> weights, int at, U4 p0, U4 p1, U4 p2, U4 p3, Tiles o)
+        where TKv : struct, IKvFormat
+        where TWide : struct, IConstant
+    {
+        var (high, low) = (weights[at], weights[WeightPlane + at]);
+        o.O0 = TKv.Multiply(high, low, p0, o.O0);
+        if (TKv.Bytes == 2 && TWide.Value != 0) o.O1 = TKv.Multiply(high, low, p1, o.O1);
+        if (TWide.Value == 2) o.O2 = TKv.Multiply(high, low, p2, o.O2);
+        if (TKv.Bytes == 2 && TWide.Value == 2) o.O3 = TKv.Multiply(high, low, p3, o.O3);
+        return o;
     }
 
     /// <summary>
@@ -314,7 +431,7 @@ internal static class Attention
                     var max = mine.Max;
                     for (var c = lane + 32; c < chunks; c += 32) max = Dev.Max(max, ChunkStatistic.Of(own, c, each, blocks, most).Max);
                     max = Dev.WarpMax(max);
-                    var total = Dev.Exp2(mine.Max - max) * mine.Sum;
+                    var total = Dev.Fma(Dev.Exp2(mine.Max - max), mine.Sum, 0); // ptxas must not contract it with what follows
                     for (var c = lane + 32; c < chunks; c += 32)
                     {
                         var other = ChunkStatistic.Of(own, c, each, blocks, most);
@@ -375,6 +492,241 @@ internal static class Attention
         }
     }
 
+    /// <summary>
+    /// <see cref="Combine"/> of up to <see cref="MostWaited"/> blocks of one split each, with the same bits: waits for each result where it
+    /// is used. What has been read is made zero again.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CombineWaiting(AttentionArgs a, long outputs, long statistics, long y, int blocks, int rows, int most, ArrayView<float> factors, ArrayView<float> divisors)
+    {
+        var thread = Group.IdxX;
+        var (lane, warp) = (thread & 31, thread >> 5);
+        var quads = a.HeadDim / 4;
+        var stride = (long)most * a.HeadDim * 4; // from block to block
+        var few = blocks <= 2 * Chunk;
+        if (!few)
+        {
+            // A warp a head, a lane a chunk.
+            if (warp < rows)
+            {
+                var mine = new ChunkStatistic { Max = float.NegativeInfinity };
+                if (lane * Chunk < blocks) mine = MarkedStatistics.Await(statistics + (warp * 8L), lane * Chunk, blocks, most).First(lane * Chunk, blocks);
+                var max = Dev.WarpMax(mine.Max);
+                var factor = Dev.Exp2(mine.Max - max);
+                var total = Dev.WarpSum(Dev.Fma(factor, mine.Sum, 0));
+                if (lane < Factors) Put(factors, ((warp * Factors) + lane) * (1 + (2 * Chunk)), factor, mine);
+                if (lane == 0) divisors[warp] = total;
+            }
+            Group.Barrier();
+        }
+        for (var item = thread; item < rows * quads; item += Rows.Threads)
+        {
+            var head = item / quads;
+            var at = outputs + (item * 16L);
+            var x = MarkedOutputs.Load(at, 0, blocks, stride);
+            var (sum, divisor) = (default(F4), 0f);
+            if (few)
+            {
+                // Every thread for itself: neither shuffles nor barriers.
+                var marked = MarkedStatistics.Await(statistics + (head * 8L), 0, blocks, most);
+                var (c0, c1) = (marked.First(0, blocks), new ChunkStatistic { Max = float.NegativeInfinity });
+                if (blocks > Chunk) c1 = marked.Second(blocks);
+                var max = Dev.Max(c0.Max, c1.Max);
+                var (f0, f1) = (Dev.Exp2(c0.Max - max), Dev.Exp2(c1.Max - max));
+                divisor = Dev.Fma(f0, c0.Sum, 0) + Dev.Fma(f1, c1.Sum, 0);
+                while (x.Missing()) x = MarkedOutputs.Load(at, 0, blocks, stride);
+                Clear(at, 0, blocks, stride);
+                sum = AddChunk(f0, c0, x.P0.Value, x.P1.Value, x.P2.Value, x.P3.Value, sum);
+                sum = AddChunk(f1, c1, x.P4.Value, x.P5.Value, x.P6.Value, x.P7.Value, sum);
+            }
+            else
+            {
+                divisor = divisors[head];
+                for (var s = 0; s < blocks; s += 2 * Chunk)
+                {
+                    // Past the last block factors are 0, and the outputs some that are finite.
+                    var next = x;
+                    if (s + (2 * Chunk) < blocks) next = MarkedOutputs.Load(at, s + (2 * Chunk), blocks, stride);
+                    while (x.Missing()) x = MarkedOutputs.Load(at, s, blocks, stride);
+                    Clear(at, s, blocks, stride);
+                    var f = ((head * Factors) + (s / Chunk)) * (1 + (2 * Chunk));
+                    sum = AddChunk(factors[f], Take(factors, f), x.P0.Value, x.P1.Value, x.P2.Value, x.P3.Value, sum);
+                    f += 1 + (2 * Chunk);
+                    sum = AddChunk(factors[f], Take(factors, f), x.P4.Value, x.P5.Value, x.P6.Value, x.P7.Value, sum);
+                    x = next;
+                }
+            }
+            Dev.StoreF4(y + (item * 16L), Scale(sum, Dev.Reciprocal(divisor)));
+        }
+        Group.Barrier(); // all have read the statistics
+        for (var i = thread; i < blocks * most; i += Rows.Threads) Dev.StoreF2(statistics + (i * 8L), default);
+    }
+
+    /// <summary>Folds the outputs of a chunk's splits and adds them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 AddChunk(float factor, ChunkStatistic c, F4 x0, F4 x1, F4 x2, F4 x3, F4 sum)
+    {
+        var fold = Add(c.F0.New, x0, default);
+        fold = Add(c.F1.New, x1, Scale(fold, c.F1.Old));
+        fold = Add(c.F2.New, x2, Scale(fold, c.F2.Old));
+        fold = Add(c.F3.New, x3, Scale(fold, c.F3.Old));
+        return Add(factor, fold, sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(ArrayView<float> factors, int f, float factor, ChunkStatistic c)
+    {
+        factors[f] = factor;
+        (factors[f + 1], factors[f + 2]) = (c.F0.Old, c.F0.New);
+        (factors[f + 3], factors[f + 4]) = (c.F1.Old, c.F1.New);
+        (factors[f + 5], factors[f + 6]) = (c.F2.Old, c.F2.New);
+        (factors[f + 7], factors[f + 8]) = (c.F3.Old, c.F3.New);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ChunkStatistic Take(ArrayView<float> factors, int f) => new()
+    {
+        F0 = new Fold { Old = factors[f + 1], New = factors[f + 2] },
+        F1 = new Fold { Old = factors[f + 3], New = factors[f + 4] },
+        F2 = new Fold { Old = factors[f + 5], New = factors[f + 6] },
+        F3 = new Fold { Old = factors[f + 7], New = factors[f + 8] },
+    };
+
+    /// <summary>Makes up to eight blocks' outputs of a thread zero again, which it alone reads.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Clear(long at, int split, int splits, long stride)
+    {
+        for (var s = split; s < Least(split + (2 * Chunk), splits); s++) Dev.StoreF4(at + (s * stride), default);
+    }
+
+    /// <summary>
+    /// How a value says that it is there: its bits are stored inverted, and never as zero, which a NaN would give that arithmetic does not
+    /// make. Eight bytes are stored and loaded at once, so that a mark in the first four is enough.
+    /// </summary>
+    private static class Mark
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static float Put(float value)
+        {
+            var bits = ~Interop.FloatAsInt(value);
+            return Interop.IntAsFloat(bits == 0 ? 1 : bits);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static F2 Take(long pair) => new() { X = Interop.IntAsFloat(~(uint)pair), Y = Interop.IntAsFloat((uint)(pair >>> 32)) };
+    }
+
+    /// <summary>Four marked outputs.</summary>
+    private struct MarkedQuad
+    {
+        public L2 Words;
+
+        public readonly bool Missing
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => ((int)Words.X == 0) | ((int)Words.Y == 0);
+        }
+
+        public readonly F4 Value
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get
+            {
+                var (lower, upper) = (Mark.Take(Words.X), Mark.Take(Words.Y));
+                return new F4 { X = lower.X, Y = lower.Y, Z = upper.X, W = upper.Y };
+            }
+        }
+    }
+
+    /// <summary>Four outputs of eight blocks, that may be there already.</summary>
+    private struct MarkedOutputs
+    {
+        public MarkedQuad P0;
+        public MarkedQuad P1;
+        public MarkedQuad P2;
+        public MarkedQuad P3;
+        public MarkedQuad P4;
+        public MarkedQuad P5;
+        public MarkedQuad P6;
+        public MarkedQuad P7;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static MarkedOutputs Load(long at, int split, int splits, long stride) => new()
+        {
+            P0 = Quad(at, split, splits, stride),
+            P1 = Quad(at, split + 1, splits, stride),
+            P2 = Quad(at, split + 2, splits, stride),
+            P3 = Quad(at, split + 3, splits, stride),
+            P4 = Quad(at, split + 4, splits, stride),
+            P5 = Quad(at, split + 5, splits, stride),
+            P6 = Quad(at, split + 6, splits, stride),
+            P7 = Quad(at, split + 7, splits, stride),
+        };
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly bool Missing() =>
+            P0.Missing | P1.Missing | P2.Missing | P3.Missing | P4.Missing | P5.Missing | P6.Missing | P7.Missing;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static MarkedQuad Quad(long at, int split, int splits, long stride) =>
+            new() { Words = Dev.LoadFreshPairs(at + (Least(split, splits - 1) * stride)) };
+    }
+
+    /// <summary>Largest scores and sums of eight blocks, those past the last being its again.</summary>
+    private struct MarkedStatistics
+    {
+        private long p0;
+        private long p1;
+        private long p2;
+        private long p3;
+        private long p4;
+        private long p5;
+        private long p6;
+        private long p7;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static MarkedStatistics Await(long statistics, int split, int splits, int most)
+        {
+            var x = Load(statistics, split, splits, most);
+            while (x.Missing()) x = Load(statistics, split, splits, most);
+            return x;
+        }
+
+        /// <summary>The first four of them, the first being the given split.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly ChunkStatistic First(int split, int splits) =>
+            ChunkStatistic.Of(Mark.Take(p0), Of(p1, split + 1, splits), Of(p2, split + 2, splits), Of(p3, split + 3, splits));
+
+        /// <summary>The other four, where the first is split 0.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public readonly ChunkStatistic Second(int splits) =>
+            ChunkStatistic.Of(Mark.Take(p4), Of(p5, Chunk + 1, splits), Of(p6, Chunk + 2, splits), Of(p7, Chunk + 3, splits));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private readonly bool Missing() =>
+            ((int)p0 == 0) | ((int)p1 == 0) | ((int)p2 == 0) | ((int)p3 == 0) | ((int)p4 == 0) | ((int)p5 == 0) | ((int)p6 == 0) | ((int)p7 == 0);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static F2 Of(long marked, int split, int splits) => split < splits ? Mark.Take(marked) : new F2 { X = float.NegativeInfinity };
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static MarkedStatistics Load(long statistics, int split, int splits, int most) => new()
+        {
+            p0 = Pair(statistics, split, splits, most),
+            p1 = Pair(statistics, split + 1, splits, most),
+            p2 = Pair(statistics, split + 2, splits, most),
+            p3 = Pair(statistics, split + 3, splits, most),
+            p4 = Pair(statistics, split + 4, splits, most),
+            p5 = Pair(statistics, split + 5, splits, most),
+            p6 = Pair(statistics, split + 6, splits, most),
+            p7 = Pair(statistics, split + 7, splits, most),
+        };
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static long Pair(long statistics, int split, int splits, int most) =>
+            (long)Dev.LoadFreshLong(statistics + ((long)Least(split, splits - 1) * most * 8));
+    }
+
     /// <summary>How a split is added to those before it, whose largest score may be smaller or larger.</summary>
     private struct Fold
     {
@@ -411,15 +763,17 @@ internal static class Attention
         public static ChunkStatistic Of(long statistics, int chunk, int each, int blocks, int most)
         {
             var first = chunk * each;
-            var x = new ChunkStatistic { Max = float.NegativeInfinity };
-            if (first >= blocks) return x;
+            if (first >= blocks) return new ChunkStatistic { Max = float.NegativeInfinity };
             var s0 = Statistic(statistics, first, blocks, most);
-            x.Max = s0.X;
-            x.Sum = s0.Y;
-            if (each == 1) return x;
-            var s1 = Statistic(statistics, first + 1, blocks, most);
-            var s2 = Statistic(statistics, first + 2, blocks, most);
-            var s3 = Statistic(statistics, first + 3, blocks, most);
+            if (each == 1) return new ChunkStatistic { Max = s0.X, Sum = s0.Y };
+            return Of(s0, Statistic(statistics, first + 1, blocks, most), Statistic(statistics, first + 2, blocks, most), Statistic(statistics, first + 3, blocks, most));
+        }
+
+        /// <summary>Of four splits, of which there is at least the first.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static ChunkStatistic Of(F2 s0, F2 s1, F2 s2, F2 s3)
+        {
+            var x = default(ChunkStatistic);
             x.F0 = new Fold { New = 1 };
             x.F1 = Fold.Of(s0.X, s1.X);
             x.F2 = Fold.Of(x.F1.Max, s2.X);
@@ -590,11 +944,23 @@ internal static class Attention
         StoreTerms<TKv>(words, at + (TKv.Bytes / 2), WeightPlane * 4, p.Z, p.W);
     }
 
-    /// <summary>Stores a tile's outputs of the only split; the product with one makes a zero what folding makes it.</summary>
+    /// <summary>
+    /// Stores a tile's outputs of the only split, marked where another block waits for them; the product with one makes a zero what folding
+    /// makes it.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreTile(long to, F4 o, float factor, int tile, bool wanted)
+    private static void StoreTile<TWaits>(long to, F4 o, float factor, int tile, bool wanted, bool marked)
+        where TWaits : struct, IConstant
     {
-        if (wanted) Dev.StoreF2(to + (tile * 32), new F2 { X = Dev.Fma(o.X + o.Z, 1, 0) * factor, Y = Dev.Fma(o.Y + o.W, 1, 0) * factor });
+        if (!wanted) return;
+        var x = new F2 { X = Dev.Fma(o.X + o.Z, 1, 0) * factor, Y = Dev.Fma(o.Y + o.W, 1, 0) * factor };
+        if (TWaits.Value == 0)
+        {
+            Dev.StoreF2(to + (tile * 32), x);
+            return;
+        }
+        if (marked) x.X = Mark.Put(x.X);
+        Dev.StoreFreshPair(to + (tile * 32), x);
     }
 
     /// <summary>Adds a tile's outputs of a split to those of the splits before.</summary>

@@ -47,6 +47,7 @@ internal static class Catalog
                 "TFormat" => [.. Formats.Where(f => method.DeclaringType != typeof(Repack) || Repacks(f))],
                 "TFloat" => [typeof(BF16), typeof(F16), typeof(F32)],
                 "TUnits" => [typeof(Zero), typeof(Two), typeof(Three), typeof(Four)],
+                "TWidth" => [typeof(Zero), typeof(One), typeof(Two)],
                 "TTile" => TileFormats,
                 "TTokens" => [typeof(One), typeof(Four)],
                 "TKv" => KvFormats,

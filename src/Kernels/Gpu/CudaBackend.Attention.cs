@@ -8,8 +8,28 @@ internal sealed unsafe partial class CudaBackend
     // Counters of attention's blocks, at the beginning of its memory.
     private const long ArrivedBytes = 1L << 18;
 
+    // Results that a block waits for; zero between launches.
+    private const long WaitedBytes = 4L << 20;
+
     /// <summary>Blocks of attention from which on each has several splits: as many as run at the same time. Changes no bits.</summary>
     internal int AttentionBlocks { get; set; } = 264;
+
+    /// <summary>
+    /// Blocks of one split up to which rows of more than 256 bytes come in one pass, at one block to a multiprocessor. Changes no bits.
+    /// </summary>
+    internal int AttentionWhole { get; set; }
+
+    /// <summary>Whether they do where a block has several splits. Changes no bits.</summary>
+    internal bool AttentionWholeChunks { get; set; }
+
+    /// <summary>Splits of a token up to which its last block waits for the others, at most <see cref="Gpu.Attention.MostWaited"/>; 0 for never. Changes no bits.</summary>
+    internal int AttentionWaited { get; set; } = Gpu.Attention.MostWaited;
+
+    /// <summary>
+    /// Blocks that may wait for others: fewer than a device can hold at one to a multiprocessor, so that there is always room for those that
+    /// are waited for.
+    /// </summary>
+    internal int AttentionWaiting { get; set; }
 
     private RopeArgs waiting;
     private DeviceKvCache? waitingCache;
@@ -78,17 +98,21 @@ internal sealed unsafe partial class CudaBackend
         var units = shape.KvHeads * Blocks(group, Gpu.Attention.Heads);
         var rows = (long)units * Math.Min(group, Gpu.Attention.Heads) * splits; // of one token
         var perToken = rows * (shape.HeadDim + 2) * sizeof(float);
-        var room = AttentionBytes - ArrivedBytes;
+        var room = AttentionBytes - ArrivedBytes - WaitedBytes;
         var tokensAtOnce = (int)Math.Min(step.Count, Math.Min(room / perToken, ArrivedBytes / sizeof(int) / units));
         if (tokensAtOnce == 0) throw Unsupported($"attention over {splits * Gpu.Attention.Split} positions: more than the cuda backend has room for");
         if (attention == 0) attention = device.Allocate(AttentionBytes, "attention");
+        var many = units * step.Count * splits > AttentionBlocks;
+        var few = !many && splits <= Math.Min(AttentionWaited, Gpu.Attention.MostWaited) && units * step.Count <= AttentionWaiting
+            && step.Count * perToken <= WaitedBytes;
+        var partials = attention + ArrivedBytes + (few ? 0 : WaitedBytes);
         var args = new AttentionArgs
         {
             Pages = pages,
             Qkv = DeviceTensor.Of(qkv),
             Arrived = attention,
-            Partials = attention + ArrivedBytes,
-            Statistics = attention + ArrivedBytes + (tokensAtOnce * rows * shape.HeadDim * sizeof(float)),
+            Partials = partials,
+            Statistics = partials + (tokensAtOnce * rows * shape.HeadDim * sizeof(float)),
             Y = DeviceTensor.Of(y),
             Heads = shape.Heads,
             KvHeads = shape.KvHeads,
@@ -101,8 +125,8 @@ internal sealed unsafe partial class CudaBackend
             (args.QNorm, args.KNorm, args.Angles, args.Epsilon) = (waiting.QNorm, waiting.KNorm, waiting.Angles, waiting.Epsilon);
             waitingCache = null;
         }
-        var many = units * step.Count * splits > AttentionBlocks;
-        var kernel = kv.Kernels.Decode(shape.HeadDim, fused, many);
+        var form = many ? DecodeForm.Chunks : few ? DecodeForm.Few : DecodeForm.Splits;
+        var kernel = kv.Kernels.Decode(shape.HeadDim, fused, form, many ? AttentionWholeChunks : units * step.Count * splits <= AttentionWhole);
         for (; args.FirstToken < step.Count; args.FirstToken += tokensAtOnce)
         {
             var count = Math.Min(tokensAtOnce, step.Count - args.FirstToken);

@@ -59,6 +59,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         KvTypes = device.Capability >= 80 ? [WeightType.F32, WeightType.F16, WeightType.BF16] : [WeightType.F16, WeightType.BF16];
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
+        (AttentionWhole, AttentionWaiting) = (device.Multiprocessors, device.Multiprocessors - 1);
     }
 
     public string Name => "cuda";

@@ -131,25 +131,38 @@ public sealed class AttentionTests : IDisposable
         }
     }
 
-    /// <summary>Whether a block has one split or four changes no bit; five splits are more than a chunk.</summary>
+    /// <summary>How the work is divided changes no bit, and neither what comes in one pass; five splits are more than a chunk.</summary>
     [Theory]
-    [InlineData(WeightType.F16, 2, 64)]
-    [InlineData(WeightType.F32, 1, 48)]
-    public void BitsDoNotDependOnTheSplitsOfABlock(WeightType type, int heads, int headDim)
+    [InlineData(WeightType.F16, 2, 64, 600)]
+    [InlineData(WeightType.F32, 8, 128, 130)]  // a second split of two positions
+    [InlineData(WeightType.F32, 3, 96, 129)]   // of the newest alone
+    [InlineData(WeightType.F32, 1, 256, 129)]  // two passes
+    [InlineData(WeightType.F32, 2, 72, 128)]   // one split, full
+    [InlineData(WeightType.BF16, 1, 256, 140)]
+    [InlineData(WeightType.F16, 1, 8, 1300)]   // more blocks than are combined without shared memory
+    public void BitsDoNotDependOnTheDivision(WeightType type, int heads, int headDim, int length)
     {
-        const int length = 600;
         using var model = new Model(this, type, heads, 1, headDim, exact: true);
-        int[] pages = [.. Enumerable.Range(0, 19).Reverse()];
+        int[] pages = [.. Enumerable.Range(0, (length + 31) / 32).Reverse()];
         model.Store(pages, length - 1);
         var step = new Step(1, 1, pages.Length);
         step.AddSequence(pages);
         step.AddToken(0, length - 1);
         gpu.AttentionBlocks = 0;
-        model.Run(step, When.Within);
         var values = Values(model.Shape.QkvSize);
         var four = model.Gpu(step, values, When.Within);
-        gpu.AttentionBlocks = 1000;
+        gpu.AttentionWholeChunks = true;
         Assert.Equal(four, model.Gpu(step, values, When.Within));
+        gpu.AttentionBlocks = 1000;
+        foreach (var whole in (int[])[0, 1000])
+        {
+            gpu.AttentionWhole = whole;
+            gpu.AttentionWaiting = 0;
+            Assert.Equal(four, model.Gpu(step, values, When.Within));
+            gpu.AttentionWaiting = 1000;
+            Assert.Equal(four, model.Gpu(step, values, When.Within));
+            Assert.Equal(four, model.Gpu(step, values, When.Before)); // what was waited for is zero again
+        }
         model.Run(step, When.Within);
     }
 
@@ -192,7 +205,7 @@ public sealed class AttentionTests : IDisposable
         {
             (this.test, this.exact, this.bound) = (test, exact, bound);
             Shape = new AttentionShape(heads, kvHeads, headDim, 1 / MathF.Sqrt(headDim));
-            var kv = new KvShape(Layers: 2, Pages: 20, PageTokens: 32, kvHeads, headDim);
+            var kv = new KvShape(Layers: 2, Pages: 48, PageTokens: 32, kvHeads, headDim);
             (host, device) = (test.reference.AllocateKvCache(kv), test.gpu.AllocateKvCache(kv with { Type = type }));
             frequencies = Both([.. Enumerable.Range(0, headDim / 2).Select(i => exact ? 0 : MathF.Pow(1000, -2f * i / headDim))]);
             if (!exact) (qNorm, kNorm) = (Both(test.Values(headDim)), Both(test.Values(headDim)));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Backends.PTX;
@@ -15,6 +16,13 @@ internal struct F2
     public float Y;
 }
 
+/// <summary>Two times eight bytes in two registers.</summary>
+internal struct L2
+{
+    public long X;
+    public long Y;
+}
+
 // Products of small matrices on tensor cores, and the loads and stores that attention needs.
 internal static unsafe partial class Dev
 {
@@ -28,6 +36,15 @@ internal static unsafe partial class Dev
     /// <summary>Four values that another block may have written while this kernel runs.</summary>
     [IntrinsicImplementation]
     public static F4 LoadFreshF4(long address) => *(F4*)address;
+
+    /// <summary>Twice eight bytes, each at once, that another block may have written while this kernel runs.</summary>
+    [IntrinsicImplementation]
+    public static L2 LoadFreshPairs(long address) => *(L2*)address;
+
+    /// <summary>Two values, at once, that another block may read while this kernel runs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFreshPair(long address, F2 value) =>
+        StoreFresh(address, (long)(((ulong)Interop.FloatAsInt(value.Y) << 32) | Interop.FloatAsInt(value.X)));
 
     [IntrinsicImplementation]
     public static void StoreF2(long address, F2 value) => *(F2*)address = value;
@@ -119,6 +136,8 @@ internal static unsafe partial class Dev
         private static void LoadFreshF2(PTXBackend b, PTXCodeGenerator g, Value v) => LoadWide(g, v, "ld.relaxed.gpu.global.v2.f32", 2);
 
         private static void LoadFreshF4(PTXBackend b, PTXCodeGenerator g, Value v) => LoadWide(g, v, "ld.relaxed.gpu.global.v4.f32", 4);
+
+        private static void LoadFreshPairs(PTXBackend b, PTXCodeGenerator g, Value v) => LoadVector(g, v, "ld.relaxed.gpu.global.v2.b64", 2);
 
         private static void StoreF2(PTXBackend b, PTXCodeGenerator g, Value v)
         {
