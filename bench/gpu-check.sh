@@ -9,13 +9,13 @@ archive=$(realpath "${1:-$root/.gpu/gpu-check.tar.xz}")
 results=${2:-$root/.gpu/results}
 shift $(($# < 2 ? $# : 2))
 sections=("$@")
-[ $# -gt 0 ] || sections=(golden bandwidth models steps exact experts dense attention logits kernels)
+[ $# -gt 0 ] || sections=(operations golden bandwidth models steps exact experts dense attention logits kernels)
 mkdir -p "$results"
 results=$(cd "$results" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-tar -xJf "$archive" || exit 2
+tar -xf "$archive" || exit 2
 golden=$root/tests/Golden/qwen3_moe
 models=("$root"/models/*.gguf)
 [ -f "${models[0]:-}" ] || models=()
@@ -30,6 +30,17 @@ deadline=$((SECONDS + 225))
   for section in "${sections[@]}"; do
     left=$((deadline - SECONDS))
     [ $left -gt 10 ] || { echo "$section: not begun, the time is over"; continue; }
+    if [ "$section" = operations ]; then
+      # The tests of the kernels, on the device.
+      echo -e "\n## operations\n"
+      WD_TEST_DEVICE=cuda TESTINGPLATFORM_TELEMETRY_OPTOUT=1 timeout --kill-after=5 $left app/Kernels.Tests --filter-namespace '*.Gpu' --filter-not-class '*PtxTests' \
+        --parallel none --no-ansi --progress off > "$work/out" 2>&1
+      [ $? -eq 0 ] || echo "$section" >> "$work/failed"
+      grep -A 8 '^failed' "$work/out" | head -n 120
+      tail -n 6 "$work/out"
+      cat "$work/out" >> "$results/gpu-check.log"
+      continue
+    fi
     timeout --kill-after=5 $left app/GpuCheck --only "$section" --golden "$golden" --quantized quantized \
       ${models[0]:+--model "${models[@]}"} --out "$work/$section" --seconds $((left > 80 ? 60 : left - 10)) > "$work/out" 2>&1
     code=$?

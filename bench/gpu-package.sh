@@ -9,12 +9,15 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 mkdir -p "$out" "$stage/quantized"
 # No trimming: ILGPU reads the IL of kernels when it runs. ReadyToRun: half a second less start-up.
-dotnet publish tests/GpuCheck/GpuCheck.csproj -c Release -r linux-x64 --self-contained true \
-  -p:PublishReadyToRun=true -p:PublishTrimmed=false -p:DebugType=none -o "$stage/app" -v quiet -nologo
+# The kernels' tests come along, to be run on the device.
+for project in Kernels.Tests GpuCheck; do
+  dotnet publish "tests/$project/$project.csproj" -c Release -r linux-x64 --self-contained true \
+    -p:PublishReadyToRun=true -p:PublishTrimmed=false -p:DebugType=none -o "$stage/app" -v quiet -nologo
+done
 rm -f "$stage"/app/*.xml "$stage"/app/*.pdb
 for file in "${1:-../shared/data/golden/gguf-quantized}"/qwen3_moe-{Q8_0,Q6_K}.{gguf,dequantised.f32}; do
   [ -f "$file" ] && cp "$file" "$stage/quantized/"
 done
-tar -C "$stage" -cf - . | xz -T0 -9e > "$out/gpu-check.tar.xz.tmp"
+tar -C "$stage" -cf - . | xz -T0 -6 > "$out/gpu-check.tar.xz.tmp"
 mv "$out/gpu-check.tar.xz.tmp" "$out/gpu-check.tar.xz"
 ls -l "$out/gpu-check.tar.xz"

@@ -39,6 +39,7 @@ internal static unsafe class ConventionalBenchmark
         {
             if (report.OutOfTime) return;
             var step = ExpertsBenchmark.Layers.Decode(batch);
+            layers.Forget();
             var slots = batch * topK;
             var bound = Math.Min(slots, experts) + (slots / Conventional.TileTokens);
             void Queue(int p, bool all)

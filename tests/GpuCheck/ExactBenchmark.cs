@@ -48,6 +48,35 @@ internal static unsafe class ExactBenchmark
         Dense(report);
     }
 
+    /// <summary>The pair at a few batch sizes, each kernel launched twice and nothing else: for a profiler.</summary>
+    public static void Profile()
+    {
+        foreach (var type in (WeightType[])[WeightType.Q4_K, WeightType.Q8_0, WeightType.BF16])
+        {
+            var device = CudaDevice.Open();
+            using var backend = new CudaBackend(device, new Synthetic(device).Filler);
+            var random = new Random(5);
+            Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null));
+            var (gate, up, down) = (Make(Experts, Ff, Hidden), Make(Experts, Ff, Hidden), Make(Experts, Hidden, Ff));
+            var h = backend.Upload([.. Enumerable.Range(0, Largest * Hidden).Select(_ => (2 * random.NextSingle()) - 1)]);
+            var (mid, y) = (backend.Allocate(Largest * TopK * Ff), backend.Allocate(Largest * Hidden));
+            foreach (var batch in (int[])[1, 8, 32])
+            {
+                var step = Decode(batch);
+                backend.Begin(step);
+                for (var i = 0; i < 2; i++)
+                {
+                    var made = (DeviceRouting)backend.AllocateRouting(batch, TopK, Experts);
+                    int[] ids = [.. Enumerable.Range(0, batch).SelectMany(_ => Enumerable.Range(0, Experts).OrderBy(_ => random.Next()).Take(TopK))];
+                    fixed (int* from = ids) device.Upload(made.Ids, from, ids.Length * sizeof(int));
+                    backend.MoeGateUp(step, h, gate, up, made, mid);
+                    backend.MoeDown(step, mid, down, made, y);
+                }
+                device.Synchronize();
+            }
+        }
+    }
+
     public static void Fp64GateUp<TTile>(Fp64Args a)
         where TTile : struct, ITileFormat
     {
@@ -186,6 +215,7 @@ internal static unsafe class ExactBenchmark
             fixed (float* from = slotWeights) device.Upload(made.Weights, from, ids.Length * sizeof(float));
             groups.Launch(
                 new GroupsArgs { Ids = made.Ids, Offsets = made.Offsets, Active = made.Active, Slots = made.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
+            made.Grouped = true; // in a step the router's launch does it
             return made;
         }
     }
@@ -266,6 +296,7 @@ internal static unsafe class ExactBenchmark
                 fixed (int* from = ids) device.Upload(routing.Ids, from, ids.Length * sizeof(int));
                 device.Compile<GroupsArgs>(Groups.Run).Launch(
                     new GroupsArgs { Ids = routing.Ids, Offsets = routing.Offsets, Active = routing.Active, Slots = routing.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
+                routing.Grouped = true;
                 gateUp = Time(i => backend.MoeGateUp(step, x, gate[i], up[i], routing, mid), 4);
                 downs = Time(i => backend.MoeDown(step, mid, down[i], routing, y), 4);
             }

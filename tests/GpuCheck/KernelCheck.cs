@@ -18,7 +18,7 @@ internal static class KernelCheck
             foreach (var type in Dispatch.Supported)
             {
                 var kernels = Dispatch.Gpu(type, device);
-                _ = (kernels.Embed, kernels.Route(false), kernels.Route(true), kernels.GateUp, kernels.Down(768));
+                _ = (kernels.Embed, kernels.Route(false), kernels.Route(true), kernels.GateUp, kernels.Down);
                 foreach (var norm in (bool[])[false, true]) _ = (kernels.Project(norm, false), kernels.Project(norm, true));
                 count += 9;
             }

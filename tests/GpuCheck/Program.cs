@@ -16,13 +16,19 @@ var only = new Option<string[]>("--only")
 var output = new Option<string>("--out") { Description = "Folder for gpu-check.md and gpu-check.json.", DefaultValueFactory = _ => "." };
 var emulated = new Option<bool>("--emulated") { Description = "On ILGPU's CPU accelerator, to try this program without a GPU (slow; only golden)." };
 var limit = new Option<double>("--seconds") { Description = "No new section or measurement is begun after this time.", DefaultValueFactory = _ => 210 };
+var profile = new Option<bool>("--profile") { Description = "Only launch the expert kernels a few times each, for a profiler (ncu) to look at." };
 var ptx = new Option<string?>("--ptx") { Description = "Only write the PTX of every kernel to this folder; needs no GPU." };
 var architecture = new Option<int>("--sm") { Description = "Architecture for --ptx.", DefaultValueFactory = _ => 90 };
 
-var root = new RootCommand("Checks and measures the cuda backend on this machine.") { golden, quantized, models, only, output, emulated, limit, ptx, architecture };
+var root = new RootCommand("Checks and measures the cuda backend on this machine.") { golden, quantized, models, only, output, emulated, limit, ptx, architecture, profile };
 root.SetAction(parsed =>
 {
     if (parsed.GetValue(ptx) is { } folder) return WritePtx(folder, parsed.GetValue(architecture));
+    if (parsed.GetValue(profile))
+    {
+        ExactBenchmark.Profile();
+        return 0;
+    }
     var report = new Report(parsed.GetValue(output)!, parsed.GetValue(limit));
     var sections = parsed.GetValue(only)!;
     var emulate = parsed.GetValue(emulated);

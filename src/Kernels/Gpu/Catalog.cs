@@ -48,6 +48,7 @@ internal static class Catalog
                 "TFloat" => [typeof(BF16), typeof(F16), typeof(F32)],
                 "TUnits" => [typeof(Zero), typeof(Two), typeof(Three), typeof(Four)],
                 "TWidth" => [typeof(Zero), typeof(One), typeof(Two)],
+                "TPerRow" => [typeof(One), typeof(Two), typeof(Three), typeof(Four)],
                 "TTile" => TileFormats,
                 "TTokens" => [typeof(One), typeof(Four)],
                 "TKv" => KvFormats,

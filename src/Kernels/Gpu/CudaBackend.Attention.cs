@@ -26,8 +26,7 @@ internal sealed unsafe partial class CudaBackend
     internal int AttentionWaited { get; set; } = Gpu.Attention.MostWaited;
 
     /// <summary>
-    /// Blocks that may wait for others: fewer than a device can hold at one to a multiprocessor, so that there is always room for those that
-    /// are waited for.
+    /// Blocks of a launch up to which some may wait for others: no more than a device can hold at one to a multiprocessor.
     /// </summary>
     internal int AttentionWaiting { get; set; }
 
@@ -103,7 +102,7 @@ internal sealed unsafe partial class CudaBackend
         if (tokensAtOnce == 0) throw Unsupported($"attention over {splits * Gpu.Attention.Split} positions: more than the cuda backend has room for");
         if (attention == 0) attention = device.Allocate(AttentionBytes, "attention");
         var many = units * step.Count * splits > AttentionBlocks;
-        var few = !many && splits <= Math.Min(AttentionWaited, Gpu.Attention.MostWaited) && units * step.Count <= AttentionWaiting
+        var few = !many && splits <= Math.Min(AttentionWaited, Gpu.Attention.MostWaited) && units * step.Count * splits <= AttentionWaiting
             && step.Count * perToken <= WaitedBytes;
         var partials = attention + ArrivedBytes + (few ? 0 : WaitedBytes);
         var args = new AttentionArgs

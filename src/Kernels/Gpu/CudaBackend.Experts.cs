@@ -1,3 +1,4 @@
+using System.Numerics;
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 
@@ -7,7 +8,7 @@ namespace WarpDecode.Kernels.Gpu;
 internal sealed unsafe partial class CudaBackend
 {
     // From more tokens on an expert's tokens share its weights. Gate and up are written at once, down's outputs of more tokens take a
-    // detour by way of memory, and yet pay earlier (measured for Q4_K: a slot costs 0.52 µs in both, an expert 0.69 and 0.41).
+    // detour by way of memory, and yet pay earlier.
     private const int GateUpFewTokens = 8;
     private const int DownFewTokens = 4;
 
@@ -18,8 +19,9 @@ internal sealed unsafe partial class CudaBackend
     // Whose router's work is known to be done when a kernel that is queued now begins.
     private DeviceRouting? settled;
 
-    // Whose slots have been grouped since its routes were made.
-    private DeviceRouting? grouped;
+    // What the router's launch has left as digits too; whether anybody has ever asked for digits of its output.
+    private Tensor? routedDigits;
+    private bool wantsDigits;
 
     private Kernel<GroupsArgs>? groups;
     private Kernel<TileDownArgs>? combine;
@@ -40,6 +42,7 @@ internal sealed unsafe partial class CudaBackend
             H = DeviceTensor.Of(h),
             Scores = routes.Scores,
             Launches = routes.Launches,
+            Chosen = routes.Chosen,
             Ids = routes.Ids,
             Weights = routes.Weights,
             RowBytes = w.RowBytes,
@@ -50,8 +53,19 @@ internal sealed unsafe partial class CudaBackend
             Normalize = spec.Normalize ? 1 : 0,
             Epsilon = epsilon,
         };
-        (settled, grouped) = (null, null);
+        (settled, routes.Grouped, routedDigits) = (null, false, null);
         var tile = step.Count > 1 ? Gpu.Route.ManyTokens : 1;
+        if (wantsDigits && w.Columns % Digits.Values == 0)
+        {
+            args.Digits = RoutedDigits(step, w.Columns);
+            routedDigits = h;
+        }
+        var slots = step.Count * spec.TopK;
+        if (tile > 1 && slots <= Gpu.Route.MostGrouped && w.Rows <= Gpu.Route.MostGrouped)
+        {
+            (args.Offsets, args.Active, args.Slots) = (routes.Offsets, routes.Active, routes.Slots);
+            routes.Grouped = true;
+        }
         w.Kernels.Route(tile > 1).Launch(args, Blocks(step.Count, tile), Blocks(w.Rows, tile));
     }
 
@@ -123,7 +137,13 @@ internal sealed unsafe partial class CudaBackend
         };
         if (!tensorCores && !shared)
         {
-            w.Kernels.Down(w.Columns).Launch(args, step.Count, Blocks(w.Rows, w.Kernels.IsFloat ? Gpu.MoeDown.AloneRows : Rows.Warps));
+            if (w.Kernels.IsFloat && (step.Count > 1 || routes.TopK > Rows.Warps || w.Rows % Gpu.MoeDown.AloneRows != 0))
+            {
+                w.Kernels.FewDown(w.Columns).Launch(args, step.Count, Blocks(w.Rows, Gpu.MoeDown.FewRows));
+                return;
+            }
+            args.SlotBits = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)Math.Min(routes.TopK, Rows.Warps)));
+            w.Kernels.Down.Launch(args, step.Count, Blocks(w.Rows, w.Kernels.IsFloat ? Gpu.MoeDown.AloneRows * (Rows.Warps >> args.SlotBits) : Rows.Warps));
             return;
         }
         args.Outputs = Room(ref partial, (long)step.Count * routes.TopK * w.Rows * sizeof(float), "activations");
@@ -200,7 +220,6 @@ internal sealed unsafe partial class CudaBackend
         {
             Gate = gate.Address,
             Up = up.Address,
-            X = DeviceTensor.Of(h),
             Ids = routes.Ids,
             Offsets = routes.Offsets,
             Active = routes.Active,
@@ -211,6 +230,13 @@ internal sealed unsafe partial class CudaBackend
             Magic = ((1L << 32) / routes.TopK) + 1,
         };
         args.ClassMagic = (65536 / Math.Min(args.PerRow, TileGateUp.Warps)) + 1;
+        args.X = RoutedDigits(step, gate.Columns);
+        if (routedDigits != h)
+        {
+            // From the next time on the router's launch does it.
+            SplitRows(new SplitArgs { X = DeviceTensor.Of(h), To = args.X, PerRow = args.PerRow, Rows = step.Count }, norm: false);
+            (wantsDigits, routedDigits) = (true, h);
+        }
         if (step.Count > DownFewTokens) Group(step, routes);
         settled = routes;
         if (step.Count <= GateUpFewTokens)
@@ -218,10 +244,13 @@ internal sealed unsafe partial class CudaBackend
             gate.Tiles!.GateUpFew.Launch(args, step.Count * routes.TopK, args.Tiles);
             return;
         }
-        args.X = Room(ref digits, (long)step.Count * args.PerRow * Digits.RecordBytes, "activations");
-        SplitRows(new SplitArgs { X = DeviceTensor.Of(h), To = args.X, PerRow = args.PerRow, Rows = step.Count }, norm: false);
-        gate.Tiles!.GateUpMany(step.Count * routes.TopK >= 4 * routes.Experts).Launch(args, Blocks(args.Tiles, TileGateUp.Warps / Math.Min(args.PerRow, TileGateUp.Warps)), Math.Min(routes.Experts, step.Count * routes.TopK));
+        gate.Tiles!.GateUpMany(args.PerRow, step.Count * routes.TopK >= 4 * routes.Experts).Launch(
+            args, Blocks(args.Tiles, TileGateUp.Warps / Math.Min(args.PerRow, TileGateUp.Warps)), MostActive(step, routes));
     }
+
+    /// <summary>Where the router's output is as <see cref="Digits"/>.</summary>
+    private long RoutedDigits(Step step, int columns) =>
+        Room(ref routed, (long)step.Count * (columns / Digits.Values) * Digits.RecordBytes, "activations");
 
     private void DownTiles(Step step, Tensor mid, DeviceWeight down, DeviceRouting routes, Tensor x)
     {
@@ -245,7 +274,7 @@ internal sealed unsafe partial class CudaBackend
         if (step.Count <= DownFewTokens)
         {
             if (Math.Min(args.PerRow, TileDown.MaxClasses) * routes.TopK > TileDown.MaxItems) throw Unsupported($"{down.Name}: {routes.TopK} experts a token are too many for the cuda backend");
-            down.Tiles!.DownFew.Launch(args, step.Count, args.Tiles);
+            down.Tiles!.DownFew(args.PerRow, args.TopK).Launch(args, step.Count, args.Tiles);
             return;
         }
         var slots = step.Count * routes.TopK;
@@ -253,16 +282,16 @@ internal sealed unsafe partial class CudaBackend
         args.Partial = Room(ref partial, (long)slots * down.Rows * sizeof(float), "activations");
         SplitRows(new SplitArgs { X = DeviceTensor.Of(mid), To = args.Mid, PerRow = args.PerRow, Rows = slots }, norm: false);
         var (kernel, tiles) = down.Tiles!.DownMany(args.PerRow);
-        kernel.Launch(args, Blocks(args.Tiles, tiles), Math.Min(routes.Experts, slots));
+        kernel.Launch(args, Blocks(args.Tiles, tiles), MostActive(step, routes));
         combine ??= device.Compile<TileDownArgs>(TileDown.Combine);
-        combine.Launch(args, step.Count, Blocks(down.Rows, 1024));
+        combine.Launch(args, step.Count, Blocks(down.Rows, TileDown.CombineColumns));
     }
 
     /// <summary>Finds the slots of each expert, unless that is done.</summary>
     private void Group(Step step, DeviceRouting routes)
     {
-        if (grouped == routes) return;
-        (settled, grouped) = (null, routes);
+        if (routes.Grouped) return;
+        (settled, routes.Grouped) = (null, true);
         groups ??= device.Compile<GroupsArgs>(Groups.Run);
         groups.Launch(
             new GroupsArgs

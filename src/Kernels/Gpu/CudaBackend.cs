@@ -38,6 +38,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private readonly Dictionary<DeviceWeight, DeviceWeight> inRows = [];
     private (long Address, long Bytes) digits;
     private (long Address, long Bytes) midDigits;
+    private (long Address, long Bytes) routed;
     private (long Address, long Bytes) partial;
     private StepInputs? inputs;
     private long staging;
@@ -154,7 +155,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         device.Enter();
         if (recording) StopRecording().Dispose(); // the step before failed halfway
-        waitingCache = null;
+        (waitingCache, routedDigits) = (null, null);
         if (inputs is null || !inputs.Fits(step))
         {
             device.EndUploads();

@@ -42,10 +42,13 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
     /// <summary>Scores of all experts [T, E], each with the launch that it is of.</summary>
     public long Scores { get; } = device.Allocate((long)tokens * experts * sizeof(long), "routes");
 
-    /// <summary>Launches of the router so far, for each of its blocks of tokens.</summary>
-    public long Launches { get; } = device.Allocate((long)tokens * sizeof(int), "routes");
+    /// <summary>Launches of the router so far.</summary>
+    public long Launches { get; } = device.Allocate(sizeof(int), "routes");
 
-    /// <summary>Where each expert's slots begin [E + 1]; this and the next two by <see cref="Groups"/>, in steps of more than one token.</summary>
+    /// <summary>Expert ids [T, K], each with the launch that it is of.</summary>
+    public long Chosen { get; } = device.Allocate((long)tokens * topK * sizeof(long), "routes");
+
+    /// <summary>Where each expert's slots begin [E + 1]; this and the next two are described at <see cref="Groups"/>.</summary>
     public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
 
     /// <summary>Count and ids of the experts that have slots [1 + E].</summary>
@@ -53,6 +56,9 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
 
     /// <summary>Slots by expert [T, K].</summary>
     public long Slots { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
+
+    /// <summary>Whether what is queued finds the slots of each expert.</summary>
+    public bool Grouped { get; set; }
 
     public override int Expert(int t, int k)
     {

@@ -28,8 +28,11 @@ internal abstract class FormatKernels
 
     public abstract long RowBytes(int columns);
 
+    public abstract Kernel<MoeDownArgs> Down { get; }
+
+    /// <summary>For float weights and a few tokens; the same bits.</summary>
     /// <param name="columns">Columns of the rows.</param>
-    public abstract Kernel<MoeDownArgs> Down(int columns);
+    public abstract Kernel<MoeDownArgs> FewDown(int columns);
 
     /// <param name="many">Whether a block takes four experts for four tokens instead of one for one.</param>
     public abstract Kernel<RouteArgs> Route(bool many);
@@ -47,7 +50,7 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
     where TFormat : struct, ILaneFormat
 {
     private readonly Kernel<ProjectArgs>?[] project = new Kernel<ProjectArgs>?[4];
-    private readonly Kernel<MoeDownArgs>?[] down = new Kernel<MoeDownArgs>?[5];
+    private readonly Kernel<MoeDownArgs>?[] fewDown = new Kernel<MoeDownArgs>?[5];
     private FloatTileKernels? floatTiles;
     private Kernel<EmbedArgs>? embed;
     private Kernel<RepackArgs>? repack;
@@ -55,6 +58,7 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
     private Kernel<RouteArgs>? routeMany;
     private Kernel<MoeGateUpArgs>? gateUp;
     private Kernel<MoeGateUpArgs>? sharedGateUp;
+    private Kernel<MoeDownArgs>? down;
     private Kernel<MoeDownArgs>? sharedDown;
 
     public override int UnitValues => TFormat.UnitValues;
@@ -75,18 +79,19 @@ internal sealed class FormatKernels<TFormat>(GpuDevice device) : FormatKernels
 
     public override long RowBytes(int columns) => TFormat.RowBytes(columns);
 
-    public override Kernel<MoeDownArgs> Down(int columns)
+    public override Kernel<MoeDownArgs> Down => down ??= device.Compile<MoeDownArgs>(IsFloat ? MoeDown.Alone<TFormat> : MoeDown.Run<TFormat>);
+
+    public override Kernel<MoeDownArgs> FewDown(int columns)
     {
-        if (!IsFloat) return down[0] ??= device.Compile<MoeDownArgs>(MoeDown.Run<TFormat>);
         // Sets of three or four units where rows are a number of them; FP32 units are twice as long, and ptxas would spill.
         var steps = columns % (32 * UnitValues) == 0 ? columns / (32 * UnitValues) : 1;
         var set = TFormat.InFlight == 4 && steps % 3 == 0 ? 3 : TFormat.InFlight == 4 && steps % 4 == 0 ? 4 : steps % 2 == 0 ? 2 : 0;
-        return down[set] ??= set switch
+        return fewDown[set] ??= set switch
         {
-            0 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Zero>),
-            2 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Two>),
-            3 => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Three>),
-            _ => device.Compile<MoeDownArgs>(MoeDown.Alone<TFormat, Four>),
+            0 => device.Compile<MoeDownArgs>(MoeDown.Few<TFormat, Zero>),
+            2 => device.Compile<MoeDownArgs>(MoeDown.Few<TFormat, Two>),
+            3 => device.Compile<MoeDownArgs>(MoeDown.Few<TFormat, Three>),
+            _ => device.Compile<MoeDownArgs>(MoeDown.Few<TFormat, Four>),
         };
     }
 

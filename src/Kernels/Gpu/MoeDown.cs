@@ -21,6 +21,9 @@ internal struct MoeDownArgs
     public int Rows;
     public int TopK;
 
+    /// <summary>For <see cref="MoeDown.Alone"/>: a block has 2^SlotBits slots at once, a warp each.</summary>
+    public int SlotBits;
+
     /// <summary>1 if the launch ahead lets this one begin only when the routes are known: then they are read before it has ended.</summary>
     public int Early;
 
@@ -45,14 +48,20 @@ internal struct MoeDownArgs
 /// </summary>
 internal static class MoeDown
 {
-    /// <summary>Rows of a block of <see cref="Alone"/>.</summary>
-    public const int AloneRows = 2 * AloneThreads / 32;
+    /// <summary>Rows of a block of <see cref="Few"/>.</summary>
+    public const int FewRows = 2 * FewThreads / 32;
+
+    /// <summary>Rows of a warp of <see cref="Alone"/>.</summary>
+    public const int AloneRows = 4;
 
     /// <summary>Rows of a block of <see cref="Shared"/>.</summary>
     public const int SharedRows = 4 * Gpu.Rows.Warps;
 
-    // Small blocks, so that a single token's 2,048 rows spread evenly over 132 multiprocessors.
-    private const int AloneThreads = 128;
+    // Small blocks, so that rows spread evenly over the multiprocessors.
+    private const int FewThreads = 128;
+
+    // Most rows of a block of Alone: a warp's lanes add up their slots.
+    private const int BlockRows = AloneRows * Gpu.Rows.Warps;
 
     /// <summary>For weights of any type.</summary>
     [Launch(Dependent = true)]
@@ -126,19 +135,69 @@ internal static class MoeDown
     }
 
     /// <summary>
-    /// For float weights: a warp owns two outputs of one token, so that mid, of twice the bytes, is read once for both: what bounds this kernel
+    /// For float weights and a step of one token, of at most eight slots, and a multiple of four outputs: the warps of a block have the slots,
+    /// each for four outputs, so that most of the token's weights are on their way at once, in few registers, and before mid is there.
+    /// A slot's sum is added over the lanes first, then the slots in order with their weights, as in <see cref="Few"/>: the same bits.
+    /// </summary>
+    [Launch(Threads = 256, Blocks = 4, Dependent = true)]
+    public static void Alone<TFloat>(MoeDownArgs a)
+        where TFloat : struct, ILaneFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Gpu.Rows.Warps * AloneRows * Gpu.Rows.Warps); // [slots, rows of the block]
+        var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
+        var k = warp & ((1 << a.SlotBits) - 1);
+        var local = (warp >> a.SlotBits) * AloneRows;
+        var row = (Grid.IdxY * (Gpu.Rows.Warps >> a.SlotBits) * AloneRows) + local;
+        var units = a.Columns / TFloat.UnitValues;
+        if (a.Early == 0) Dev.AwaitPrevious();
+        var (s0, s1) = (default(FourUnits), default(FourUnits));
+        var at = 0L;
+        var busy = k < a.TopK & row < a.Rows;
+        if (busy)
+        {
+            at = a.Down + ((((long)Dev.LoadFreshInt(a.Ids + (k * 4L)) * a.Rows) + row) * a.RowBytes);
+            if (lane < units) s0 = Load<TFloat>(a, at, lane);
+            if (lane + 32 < units) s1 = Load<TFloat>(a, at, lane + 32);
+        }
+        if (a.Early != 0) Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        if (busy)
+        {
+            var mid = MidOf(a, k);
+            var tile = default(Tile);
+            for (var u = lane; u < units; u += 32)
+            {
+                tile = Quad.Add<TFloat, One>(s0.A, s0.B, s0.C, s0.D, u, mid, mid, mid, mid, tile);
+                s0 = s1;
+                if (u + 64 < units) s1 = Load<TFloat>(a, at, u + 64);
+            }
+            var sum = Quad.Sum(tile.T0, lane);
+            if ((lane & 7) == 0) sums[(k * BlockRows) + local + (lane >> 3)] = sum;
+        }
+        Group.Barrier();
+        if (warp != 0) return;
+        var output = (Grid.IdxY * (Gpu.Rows.Warps >> a.SlotBits) * AloneRows) + lane;
+        if (lane >= (Gpu.Rows.Warps >> a.SlotBits) * AloneRows | output >= a.Rows) return;
+        var total = 0f;
+        for (var i = 0; i < a.TopK; i++) total = Dev.Fma(Dev.LoadFloat(a.Weights + (i * 4L)), sums[(i * BlockRows) + lane], total);
+        var x = a.X + (output * 4L);
+        Dev.StoreFloat(x, Dev.LoadFloat(x) + total);
+    }
+
+    /// <summary>
+    /// For float weights and a few tokens: a warp owns two outputs of one token, so that mid, of twice the bytes, is read once for both: what bounds this kernel
     /// otherwise is not the memory but the first-level cache. A slot's sum is added over the lanes first, then the slots in order with their
     /// weights: so it does not depend on which other slots the token has, and <see cref="Shared"/> can give the same bits. Two sets of
     /// <typeparamref name="TUnits"/> units are in flight always, the first of them before mid is there. Rows are a number of whole sets; with TUnits 0, whose sets
     /// are of two units, they end anywhere.
     /// </summary>
-    [Launch(Threads = AloneThreads, Blocks = 4, Dependent = true)]
-    public static void Alone<TFloat, TUnits>(MoeDownArgs a)
+    [Launch(Threads = FewThreads, Blocks = 4, Dependent = true)]
+    public static void Few<TFloat, TUnits>(MoeDownArgs a)
         where TFloat : struct, ILaneFormat
         where TUnits : struct, IConstant
     {
         var lane = Group.IdxX & 31;
-        var row = ((Grid.IdxY * (AloneThreads / 32)) + (Group.IdxX >> 5)) * 2;
+        var row = ((Grid.IdxY * (FewThreads / 32)) + (Group.IdxX >> 5)) * 2;
         if (row >= a.Rows) return;
         if (a.Early == 0) Dev.AwaitPrevious();
         var first = Grid.IdxX * a.TopK;
@@ -207,6 +266,17 @@ internal static class MoeDown
         var x = a.X + ((((long)Grid.IdxX * a.Rows) + row) * 4);
         Dev.StoreFloat(x, Dev.LoadFloat(x) + sum);
     }
+
+    /// <summary>One unit of four rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static FourUnits Load<TFloat>(MoeDownArgs a, long at, int unit)
+        where TFloat : struct, ILaneFormat => new()
+        {
+            A = TFloat.Load(at, unit, a.Columns),
+            B = TFloat.Load(at + a.RowBytes, unit, a.Columns),
+            C = TFloat.Load(at + (2 * a.RowBytes), unit, a.Columns),
+            D = TFloat.Load(at + (3 * a.RowBytes), unit, a.Columns),
+        };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int UnitsOf<TUnits>()
@@ -335,6 +405,15 @@ internal static class MoeDown
     {
         var mid = a.Mid + ((long)(first + slot) * a.Columns * 4);
         return Dev.Fma(Dev.LoadFloat(a.Weights + ((first + slot) * 4L)), Rows.Dot<TFormat>(w, unit - (slot * perSlot), mid, 0f), sum);
+    }
+
+    /// <summary>One unit of four rows.</summary>
+    private struct FourUnits
+    {
+        public Unit A;
+        public Unit B;
+        public Unit C;
+        public Unit D;
     }
 
     /// <summary>Where in the sequence of sets, and the sums so far: a lane's parts of the slot's for two rows, and the token's.</summary>

@@ -16,8 +16,23 @@ internal struct RouteArgs
     /// <summary>Scores [T, experts], eight bytes each: the score, and above it which launch it is of.</summary>
     public long Scores;
 
-    /// <summary>Launches so far, for each block of tokens.</summary>
+    /// <summary>Launches so far.</summary>
     public long Launches;
+
+    /// <summary>The experts chosen [T, K] as <see cref="Scores"/> are written: for the block that ends the launch.</summary>
+    public long Chosen;
+
+    /// <summary>Where h goes as <see cref="Gpu.Digits"/> too; 0 if nobody wants them.</summary>
+    public long Digits;
+
+    /// <summary>Where the slots by expert go (<see cref="Groups"/>); 0 if nobody wants them, or <see cref="Groups"/> is launched.</summary>
+    public long Offsets;
+
+    /// <inheritdoc cref="Offsets"/>
+    public long Active;
+
+    /// <inheritdoc cref="Offsets"/>
+    public long Slots;
     public long Ids;
     public long Weights;
     public long RowBytes;
@@ -35,6 +50,10 @@ internal struct RouteArgs
 /// the whole router is in flight at once. The last block of a token, which starts when all others have started, chooses: it reads each
 /// score until it is of this launch, which is quicker than a counter with its fences. Choosing has no rounds: an expert's
 /// place is the number of those ahead of it, first among its 32 neighbours, then among the best of every 32.
+/// <para>
+/// What the experts' launches would otherwise need launches for comes with it: h in <see cref="Digits"/>, and, by the very last block,
+/// when all tokens have their experts, the slots of each expert.
+/// </para>
 /// </summary>
 internal static class Route
 {
@@ -43,6 +62,9 @@ internal static class Route
 
     /// <summary>Most experts of a token: a lane each.</summary>
     public const int MaxTopK = 32;
+
+    /// <summary>Most slots, and most experts, that it finds the slots by expert for: a thread each.</summary>
+    public const int MostGrouped = Rows.Threads;
 
     /// <summary>Experts and tokens of a block when there is more than one token.</summary>
     public const int ManyTokens = 4;
@@ -69,7 +91,7 @@ internal static class Route
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
 
-        var launch = Dev.LoadFreshInt(a.Launches + (Grid.IdxX * 4L)) + 1;
+        var launch = Dev.LoadFreshInt(a.Launches) + 1;
         var (x0, x1, x2, x3) = (Source(a, token), Source(a, token + 1), Source(a, token + 2), Source(a, token + 3));
         var tile = default(Tile);
         while (unit < units)
@@ -119,6 +141,20 @@ internal static class Route
             WriteNormed(a, sums, 1, token + 1);
             WriteNormed(a, sums, 2, token + 2);
             WriteNormed(a, sums, 3, token + 3);
+        }
+        if (a.Digits != 0)
+        {
+            // The first blocks of a token, a warp a record.
+            var perRow = a.Columns / Gpu.Digits.Values;
+            for (var task = (Grid.IdxY * Rows.Warps) + warp; task < perRow * TTokens.Value; task += Grid.DimY * Rows.Warps)
+            {
+                var t = task / perRow;
+                if (token + t >= a.Tokens) break;
+                var part = task - (t * perRow);
+                Gpu.Digits.SplitNormed(
+                    a.X + ((((long)(token + t) * perRow) + part) * (Gpu.Digits.Values * 4)), Scale(a, sums, t), a.Norm + (part * (Gpu.Digits.Values * 4L)),
+                    Dev.Offset(((token + t) * perRow) + part, Gpu.Digits.RecordBytes, a.Digits), lane);
+            }
         }
         if (Grid.IdxY == Grid.DimY - 1) Choose<TTokens>(a, token, launch);
     }
@@ -171,7 +207,7 @@ internal static class Route
             var group = task - (t * groups);
             var id = (group * 32) + lane;
             var key = int.MinValue;
-            if (id < a.Experts) key = Key(Await(a, first + t, id, launch));
+            if (id < a.Experts) key = Key(Await(a.Scores + ((((long)(first + t) * a.Experts) + id) * 8), launch));
             neighbours[Group.IdxX] = key;
             Warp.Barrier();
             var rank = Ahead8(neighbours, warp * 32, key, 0, lane) + Ahead8(neighbours, warp * 32, key, 8, lane)
@@ -198,32 +234,105 @@ internal static class Route
             for (; j < kept; j++) rank += Ahead(keys, t * MaxExperts, key, j, at);
             if (rank >= a.TopK) continue;
             best[(t * MaxTopK) + rank] = Score(key);
-            Dev.StoreInt(a.Ids + ((((long)(first + t) * a.TopK) + rank) * 4), ids[(t * MaxExperts) + at]);
+            var slot = ((long)(first + t) * a.TopK) + rank;
+            var id = ids[(t * MaxExperts) + at];
+            Dev.StoreInt(a.Ids + (slot * 4), id);
+            if (TTokens.Value > 1) Dev.StoreFresh(a.Chosen + (slot * 8), ((long)launch << 32) | (uint)id);
         }
         Group.Barrier();
 
-        if (Group.IdxX == 0) Dev.StoreInt(a.Launches + (Grid.IdxX * 4L), launch);
-        if (warp >= count) return;
-        var max = best[warp * MaxTopK];
-        var weight = lane < a.TopK ? Dev.Exp(best[(warp * MaxTopK) + lane] - max) : 0f;
-        var part = weight;
-        if (a.Normalize == 0)
+        if (warp < count)
         {
-            part = 0f;
-            for (var i = lane; i < a.Experts; i += 32) part += Dev.Exp(Await(a, first + warp, i, launch) - max);
+            var max = best[warp * MaxTopK];
+            var weight = lane < a.TopK ? Dev.Exp(best[(warp * MaxTopK) + lane] - max) : 0f;
+            var part = weight;
+            if (a.Normalize == 0)
+            {
+                part = 0f;
+                for (var i = lane; i < a.Experts; i += 32) part += Dev.Exp(Await(a.Scores + ((((long)(first + warp) * a.Experts) + i) * 8), launch) - max);
+            }
+            var total = Dev.WarpSum(part);
+            if (lane < a.TopK) Dev.StoreFloat(a.Weights + ((((long)(first + warp) * a.TopK) + lane) * 4), weight * Dev.Reciprocal(total));
         }
-        var total = Dev.WarpSum(part);
-        if (lane < a.TopK) Dev.StoreFloat(a.Weights + ((((long)(first + warp) * a.TopK) + lane) * 4), weight * Dev.Reciprocal(total));
+        if (Grid.IdxX == Grid.DimX - 1) End<TTokens>(a, neighbours, keys, ids, launch);
     }
 
-    /// <summary>The score of an expert, as soon as it is of this launch.</summary>
+    /// <summary>By the last block of all, when every other that chooses has done so, for only then can nobody read the number of launches any more.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Await(RouteArgs a, int t, int expert, int launch)
+    private static void End<TTokens>(RouteArgs a, ArrayView<int> sums, ArrayView<int> starts, ArrayView<int> counts, int launch)
+        where TTokens : struct, IConstant
     {
-        var at = a.Scores + ((((long)t * a.Experts) + expert) * 8);
+        if (TTokens.Value > 1)
+        {
+            if (a.Slots != 0) GroupSlots(a, sums, starts, counts, launch);
+            else
+            {
+                for (var i = Group.IdxX; i < Grid.DimX; i += Rows.Threads) _ = AwaitBits(a.Chosen + ((long)i * TTokens.Value * a.TopK * 8), launch);
+            }
+            Group.Barrier();
+        }
+        if (Group.IdxX == 0) Dev.StoreInt(a.Launches, launch);
+    }
+
+    /// <summary>The same as <see cref="Groups"/> in one block, a thread a slot and an expert.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void GroupSlots(RouteArgs a, ArrayView<int> sums, ArrayView<int> starts, ArrayView<int> counts, int launch)
+    {
+        var (lane, warp, thread) = (Group.IdxX & 31, Group.IdxX >> 5, Group.IdxX);
+        var slots = a.Tokens * a.TopK;
+        // How many of each expert a warp has; of an expert's slots in a warp the first counts them.
+        for (var w = 0; w < Rows.Warps; w++) counts[(w * MostGrouped) + thread] = 0;
+        var id = MostGrouped + lane; // nobody's
+        if (thread < slots) id = (int)AwaitBits(a.Chosen + (thread * 8L), launch);
+        var same = Dev.Match(id);
+        var rank = Dev.PopCount(same & ((1u << lane) - 1));
+        Group.Barrier();
+        if (thread < slots & rank == 0) counts[(warp * MostGrouped) + id] = Dev.PopCount(same);
+        Group.Barrier();
+
+        // The expert's slots, and in the upper half whether it has any: added over the experts before it. What a warp's slots come after
+        // goes to another place than it is counted in: ILGPU moves a load behind a store to the same place.
+        var total = 0;
+        for (var w = 0; w < Rows.Warps; w++)
+        {
+            starts[((w + 1) * MostGrouped) + thread] = total;
+            total += counts[(w * MostGrouped) + thread];
+        }
+        var value = total > 0 ? total | 0x10000 : 0;
+        var before = value;
+        for (var step = 1; step < 32; step <<= 1)
+        {
+            var other = Warp.Shuffle(before, lane - step & 31);
+            if (lane >= step) before += other;
+        }
+        if (lane == 31) sums[warp] = before;
+        before -= value;
+        Group.Barrier();
+        for (var w = 0; w < warp; w++) before += sums[w];
+        var start = before & 0xFFFF;
+        starts[thread] = start;
+        if (thread < a.Experts) Dev.StoreInt(a.Offsets + (thread * 4L), start);
+        if (thread < a.Experts & total > 0) Dev.StoreInt(a.Active + 4 + ((before >> 16) * 4L), thread);
+        if (thread == a.Experts - 1)
+        {
+            Dev.StoreInt(a.Offsets + (a.Experts * 4L), slots);
+            Dev.StoreInt(a.Active, (before + value) >> 16);
+        }
+        Group.Barrier();
+        if (thread < slots) Dev.StoreInt(a.Slots + ((starts[id] + starts[((warp + 1) * MostGrouped) + id] + rank) * 4L), thread);
+    }
+
+    /// <summary>A score, as soon as it is of this launch.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Await(long at, int launch) => Interop.IntAsFloat(AwaitBits(at, launch));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint AwaitBits(long at, int launch)
+    {
         var found = Dev.LoadFreshLong(at);
-        while ((int)(found >> 32) != launch) found = Dev.LoadFreshLong(at);
-        return Interop.IntAsFloat((uint)found);
+        // ILGPU takes what is loaded to be the same for all lanes; the lane's number in the condition makes it the lane's own.
+        while ((int)(found >> 32) != launch & Group.IdxX >= 0) found = Dev.LoadFreshLong(at);
+        return (uint)found;
     }
 
     /// <summary>1 if the j-th key comes before this one: if it is larger, or equal at a lower place.</summary>

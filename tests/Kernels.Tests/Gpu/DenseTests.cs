@@ -17,7 +17,7 @@ public sealed class DenseTests : IDisposable
 
     private readonly Random random = new(12);
     private readonly ReferenceBackend reference = new();
-    private readonly CudaBackend gpu = new(new EmulatedDevice());
+    private readonly CudaBackend gpu = new(TestDevice.Open(), records: false);
 
     public void Dispose()
     {

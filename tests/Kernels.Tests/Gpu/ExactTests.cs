@@ -1,6 +1,5 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu;
-using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
 using Xunit;
 
@@ -17,7 +16,7 @@ public sealed class ExactTests : IDisposable
 
     private readonly Random random = new(12);
     private readonly ReferenceBackend reference = new();
-    private readonly CudaBackend gpu = new(new EmulatedDevice());
+    private readonly CudaBackend gpu = new(TestDevice.Open(), records: false);
     private readonly List<RandomWeights> weights = [];
 
     public void Dispose()

@@ -11,11 +11,11 @@ namespace WarpDecode.Kernels.Tests.Gpu;
 public sealed unsafe class ExpertsTests : IDisposable
 {
     private readonly Random random = new(3);
-    private readonly EmulatedDevice device = new();
+    private readonly GpuDevice device = TestDevice.Open();
     private readonly CudaBackend gpu;
     private readonly List<RandomWeights> weights = [];
 
-    public ExpertsTests() => gpu = new CudaBackend(device);
+    public ExpertsTests() => gpu = new CudaBackend(device, records: false);
 
     public void Dispose()
     {
@@ -34,6 +34,8 @@ public sealed unsafe class ExpertsTests : IDisposable
     [InlineData(WeightType.BF16, 5, 2, 512, 3)]  // of two
     [InlineData(WeightType.F16, 5, 4, 768, 3)]   // of three
     [InlineData(WeightType.F32, 5, 3, 56, 5)]
+    [InlineData(WeightType.BF16, 9, 3, 296, 8)]  // a token alone has its slots side by side, in units that end within a row
+    [InlineData(WeightType.F16, 17, 8, 768, 12)]
     public void ATokensBitsDoNotDependOnWhoSharesItsRows(WeightType type, int experts, int topK, int wide, int narrow)
     {
         const int tokens = 6;

@@ -1,5 +1,4 @@
 using WarpDecode.Kernels.Gpu;
-using WarpDecode.Kernels.Gpu.Device;
 using Xunit;
 
 namespace WarpDecode.Kernels.Tests.Gpu;
@@ -14,7 +13,7 @@ public sealed unsafe class GroupsTests
     [InlineData(40, 1, 130)] // more experts than slots
     public void SlotsLieByExpertInOrder(int tokens, int topK, int experts)
     {
-        using var device = new EmulatedDevice();
+        using var device = TestDevice.Open();
         var random = new Random(tokens);
         int[] ids = [.. Enumerable.Range(0, tokens).SelectMany(_ => Enumerable.Range(0, experts).OrderBy(_ => random.Next()).Take(topK))];
         var routes = new DeviceRouting(device, tokens, topK, experts);
@@ -35,6 +34,11 @@ public sealed unsafe class GroupsTests
         Assert.Equal([.. Enumerable.Range(0, ids.Length).OrderBy(slot => ids[slot])], Read(routes.Slots, ids.Length));
         Assert.Equal([active.Length, .. active], Read(routes.Active, 1 + active.Length));
 
-        static int[] Read(long address, int count) => new ReadOnlySpan<int>((int*)address, count).ToArray();
+        int[] Read(long address, int count)
+        {
+            var values = new int[count];
+            fixed (int* to = values) device.Download(to, address, count * sizeof(int));
+            return values;
+        }
     }
 }

@@ -17,7 +17,7 @@ public sealed class OperationTests : IDisposable
 
     private readonly Random random = new(11);
     private readonly ReferenceBackend reference = new();
-    private readonly CudaBackend gpu = new(new EmulatedDevice());
+    private readonly CudaBackend gpu = new(TestDevice.Open(), records: false);
     private readonly List<RandomWeights> weights = [];
 
     /// <summary>Format, T, E, K, columns, rows; columns are multiples of what the format needs.</summary>

@@ -1,5 +1,4 @@
 using WarpDecode.Kernels.Gpu;
-using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
 using Xunit;
 
@@ -10,7 +9,7 @@ public sealed class TopLogitsTests : IDisposable
 {
     private readonly Random random = new(3);
     private readonly ReferenceBackend host = new();
-    private readonly CudaBackend gpu = new(new EmulatedDevice());
+    private readonly CudaBackend gpu = new(TestDevice.Open(), records: false);
 
     /// <summary>Rows, vocabulary, tokens asked for: less than a chunk, several chunks, a chunk of one, all tokens.</summary>
     public static TheoryData<int, int, int> Sizes => new()

@@ -18,6 +18,15 @@ internal static unsafe partial class Dev
         return bits;
     }
 
+    /// <summary>Bit i says whether lane i has the same value as this one.</summary>
+    [IntrinsicImplementation]
+    public static uint Match(int value)
+    {
+        var same = 0u;
+        for (var lane = 0; lane < 32; lane++) same |= Warp.Shuffle(value, lane) == value ? 1u << lane : 0;
+        return same;
+    }
+
     /// <summary>Bits that are set.</summary>
     [IntrinsicImplementation]
     public static int PopCount(uint bits) => System.Numerics.BitOperations.PopCount(bits);
@@ -31,6 +40,16 @@ internal static unsafe partial class Dev
             using var command = g.BeginCommand("vote.sync.ballot.b32");
             command.AppendArgument(result);
             command.AppendArgument(predicate);
+            command.AppendConstant(-1);
+        }
+
+        private static void Match(PTXBackend b, PTXCodeGenerator g, Value v)
+        {
+            var value = g.LoadPrimitive(((MethodCall)v)[0]);
+            var result = g.AllocateHardware(v);
+            using var command = g.BeginCommand("match.any.sync.b32");
+            command.AppendArgument(result);
+            command.AppendArgument(value);
             command.AppendConstant(-1);
         }
 

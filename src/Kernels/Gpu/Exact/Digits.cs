@@ -33,8 +33,7 @@ internal static class Digits
         where TNorm : struct, IConstant
         where TShared : struct, IConstant
     {
-        var (block, t) = (lane >> 2, lane & 3);
-        var at = (block * 128L) + (t * 16);
+        var at = ((lane >> 2) * 128L) + ((lane & 3) * 16);
         var (a, b) = (Dev.LoadF4(x + at), Dev.LoadF4(x + at + 64));
         if (TNorm.Value != 0)
         {
@@ -43,6 +42,25 @@ internal static class Digits
             if (lane == 0) StoreFloat<TShared>(record + SquaresAt, squares);
             (a, b) = (Times(a, Dev.LoadF4(norm + at)), Times(b, Dev.LoadF4(norm + at + 64)));
         }
+        Put<TShared>(a, b, record, lane);
+    }
+
+    /// <summary>A warp splits the 256 values x · factor · norm, rounded after each product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SplitNormed(long x, float factor, long norm, long record, int lane)
+    {
+        var at = ((lane >> 2) * 128L) + ((lane & 3) * 16);
+        var all = new F4 { X = factor, Y = factor, Z = factor, W = factor };
+        Put<Zero>(
+            Times(Times(Dev.LoadF4(x + at), all), Dev.LoadF4(norm + at)), Times(Times(Dev.LoadF4(x + at + 64), all), Dev.LoadF4(norm + at + 64)), record, lane);
+    }
+
+    // A lane's values are those of columns 32·(lane / 4) + 4·(lane mod 4) and the next three, and the same 16 further on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<TShared>(F4 a, F4 b, long record, int lane)
+        where TShared : struct, IConstant
+    {
+        var (block, t) = (lane >> 2, lane & 3);
 
         // The exponent field of the largest; that of the smallest numbers is raised so that the scale itself stays a number.
         var largest = Dev.WarpMaxBits(Interop.FloatAsInt(Dev.MaxMagnitude(Largest(a), Largest(b))) & 0x7FFFFFFF);
@@ -171,6 +189,15 @@ internal static class Digits
             at += apart;
         }
         return sum;
+    }
+
+    /// <summary>As <see cref="Sum"/> for eight values.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Sum8(ArrayView<float> values, int at, int apart)
+    {
+        var (a, b, c, d) = (values[at], values[at + apart], values[at + (2 * apart)], values[at + (3 * apart)]);
+        var (e, f, g, h) = (values[at + (4 * apart)], values[at + (5 * apart)], values[at + (6 * apart)], values[at + (7 * apart)]);
+        return 0f + a + b + c + d + e + f + g + h;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -51,7 +51,13 @@ internal static class TileDown
     /// <summary>Records along a row that are summed apart from each other; those beyond are added to them in turn.</summary>
     public const int MaxClasses = 8;
 
-    private const int FewWarps = 24, MaxTokens = 8;
+    /// <summary>Warps of a block of <see cref="Few"/> and <see cref="FewByOne"/>.</summary>
+    public const int FewWarps = 24;
+
+    /// <summary>Outputs of a block of <see cref="Combine"/>.</summary>
+    public const int CombineColumns = 4 * CombineThreads;
+
+    private const int MaxTokens = 8, CombineThreads = 128;
 
     [Launch(Threads = FewWarps * 32, Blocks = 1, Dependent = true)]
     public static void Few<TTile>(TileDownArgs a)
@@ -71,7 +77,7 @@ internal static class TileDown
         if (warp < items)
         {
             var slot = (warp * a.ClassMagic) >> 16;
-            record = TTile.Load(Dev.Offset(Row(a, slot) + warp - (slot * classes), TTile.RecordBytes, a.Down), lane);
+            record = TTile.Load(Dev.Offset(Row(a, slot) + warp - (slot * classes), TTile.RecordBytes, a.Down), 0, lane);
         }
         if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
@@ -84,7 +90,7 @@ internal static class TileDown
             var (sumA, sumB) = (0f, 0f);
             for (var s = item - (k * classes); s < a.PerRow; s += classes)
             {
-                if (item != warp || s >= classes) record = TTile.Load(Dev.Offset(Row(a, k) + s, TTile.RecordBytes, a.Down), lane);
+                if (item != warp || s >= classes) record = TTile.Load(Dev.Offset(Row(a, k) + s, TTile.RecordBytes, a.Down), 0, lane);
                 Digits.Split<Zero, One>(Dev.Offset(s, Tiles.Columns * 4, mid), 0, own, lane);
                 Warp.Barrier();
                 var pair = Digits.Dot<TTile, One>(record, own, lane);
@@ -116,6 +122,85 @@ internal static class TileDown
         if (odd == 0) Dev.StoreFloat(x, Dev.Fma(old, 1f, total));
     }
 
+    /// <summary>
+    /// Where a token's slots have no more than <see cref="FewWarps"/> records in all, <typeparamref name="TPerRow"/> each: a warp one of them.
+    /// </summary>
+    [Launch(Threads = FewWarps * 32, Blocks = 1, Dependent = true)]
+    public static void FewByOne<TTile, TPerRow>(TileDownArgs a)
+        where TTile : struct, ITileFormat
+        where TPerRow : struct, IConstant
+    {
+        var sums = SharedMemory.Allocate<float>(FewWarps * Tiles.Rows);
+        var digits = SharedMemory.Allocate<U4>(FewWarps * Digits.RecordBytes / 16);
+        var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
+        var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
+        var x = a.X + ((((long)Grid.IdxX * a.Tiles) + Grid.IdxY) * (Tiles.Rows * 4)) + ((lane & 15) * 4L);
+        var slot = warp / TPerRow.Value;
+        var record = default(TileRecord);
+        if (a.Early == 0) Dev.AwaitPrevious();
+        if (slot < a.TopK) record = TTile.Load(Dev.Offset(Row(a, slot) + warp - (slot * TPerRow.Value), TTile.RecordBytes, a.Down), 0, lane);
+        if (a.Early != 0) Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var (old, factor) = (0f, 0f);
+        if (warp == 0)
+        {
+            old = Dev.LoadFloat(x);
+            factor = Dev.LoadFloat(a.Weights + (((Grid.IdxX * a.TopK) + (lane < a.TopK ? lane : a.TopK - 1)) * 4L)); // lane k has that of slot k
+        }
+        if (slot < a.TopK)
+        {
+            Digits.Split<Zero, One>(Dev.Offset((Grid.IdxX * a.TopK * TPerRow.Value) + warp, Tiles.Columns * 4, a.Mid), 0, own, lane);
+            Warp.Barrier();
+            var pair = Digits.Dot<TTile, One>(record, own, lane);
+            var inverse = Digits.Inverse<One>(own);
+            if ((lane & 3) == 0)
+            {
+                sums[(warp * Tiles.Rows) + (lane >> 2)] = pair.A * inverse;
+                sums[(warp * Tiles.Rows) + (lane >> 2) + 8] = pair.B * inverse;
+            }
+        }
+        Group.Barrier();
+        if (warp != 0) return;
+
+        // Half a warp for the even slots, half for the odd ones; the products are then added in the order of the slots.
+        var (row, odd) = (lane & 15, lane >> 4);
+        var total = 0f;
+        for (var k = 0; k < a.TopK; k += 8)
+        {
+            var (s0, s1) = (OfSlot<TPerRow>(a, sums, k + odd, row), OfSlot<TPerRow>(a, sums, k + 2 + odd, row));
+            var (s2, s3) = (OfSlot<TPerRow>(a, sums, k + 4 + odd, row), OfSlot<TPerRow>(a, sums, k + 6 + odd, row));
+            total = AddTwo(a, factor, s0, k, odd, total);
+            total = AddTwo(a, factor, s1, k + 2, odd, total);
+            total = AddTwo(a, factor, s2, k + 4, odd, total);
+            total = AddTwo(a, factor, s3, k + 6, odd, total);
+        }
+        if (odd == 0) Dev.StoreFloat(x, Dev.Fma(old, 1f, total));
+    }
+
+    /// <summary>The records of a slot's row added in order; past the last slot one that is not used.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float OfSlot<TPerRow>(TileDownArgs a, ArrayView<float> sums, int slot, int row)
+        where TPerRow : struct, IConstant
+    {
+        var at = ((slot < a.TopK ? slot : 0) * TPerRow.Value * Tiles.Rows) + row;
+        var sum = 0f + sums[at];
+        if (TPerRow.Value > 1) sum += sums[at + Tiles.Rows];
+        if (TPerRow.Value > 2) sum += sums[at + (2 * Tiles.Rows)];
+        if (TPerRow.Value > 3) sum += sums[at + (3 * Tiles.Rows)];
+        return sum;
+    }
+
+    /// <summary>Adds slots k, from the lower half of the warp, and k + 1, from the upper.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float AddTwo(TileDownArgs a, float factor, float sum, int k, int odd, float total)
+    {
+        var other = Warp.ShuffleXor(sum, 16);
+        var (first, second) = (Warp.Shuffle(factor, k & 31), Warp.Shuffle(factor, (k + 1) & 31));
+        if (k < a.TopK) total = Dev.Fma(first, odd == 0 ? sum : other, total);
+        if (k + 1 < a.TopK) total = Dev.Fma(second, odd == 0 ? other : sum, total);
+        return total;
+    }
+
     /// <summary>A warp a record, with all tokens of the expert; eight warps, for rows of 1, 2, 4 or from 8 records on.</summary>
     [Launch(Threads = 256, Blocks = 3, Dependent = true)]
     public static void Many<TTile>(TileDownArgs a)
@@ -142,65 +227,86 @@ internal static class TileDown
         var lane = Group.IdxX & 31;
         var tile = (Grid.IdxX * Gpu.Rows.Warps) + (Group.IdxX >> 5);
         if (a.Early == 0) Dev.AwaitPrevious();
-        var expert = Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L));
-        if (Grid.IdxY >= Dev.LoadFreshInt(a.Active) || tile >= a.Tiles)
+        var (active, expert) = (Dev.LoadFreshInt(a.Active), Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L)));
+        if (Grid.IdxY >= active || tile >= a.Tiles)
         {
             if (a.Early != 0) Dev.AwaitPrevious();
             return;
         }
-        var row = ((expert * a.Tiles) + tile) * 3;
-        var r0 = TTile.Load(Dev.Offset(row, TTile.RecordBytes, a.Down), lane);
-        var r1 = TTile.Load(Dev.Offset(row + 1, TTile.RecordBytes, a.Down), lane);
-        var r2 = TTile.Load(Dev.Offset(row + 2, TTile.RecordBytes, a.Down), lane);
+        var row = Dev.Offset(((expert * a.Tiles) + tile) * 3, TTile.RecordBytes, a.Down);
+        var r0 = TTile.Load(row, 0, lane);
+        var r1 = TTile.Load(row, TTile.RecordBytes, lane);
+        var r2 = TTile.Load(row, 2 * TTile.RecordBytes, lane);
         var (first, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
-        var place = first + (lane >> 4);
-        var slot = Dev.LoadFreshInt(a.Slots + ((place < end ? place : end - 1) * 4L));
+        var slots = SlotsFrom(a, first, end, lane);
         if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
         var offset = ((tile * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8)) * 4;
-        for (; first < end; first += 2)
+        while (true)
         {
-            // Past the end the last slot is computed again, and not kept.
-            var of = Dev.Offset(slot * 3, Digits.RecordBytes, a.Mid);
-            var output = Warp.Shuffle(slot, (lane & 2) << 3);
-            place += 2;
-            slot = Dev.LoadInt(a.Slots + ((place < end ? place : end - 1) * 4L));
-            var inverses = Dev.Offset(output * 3, Digits.RecordBytes, a.Mid);
-            var (i0, i1, i2) = (Digits.Inverse<Zero>(inverses), Digits.Inverse<Zero>(inverses + Digits.RecordBytes), Digits.Inverse<Zero>(inverses + (2 * Digits.RecordBytes)));
-            var p0 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r0, i0), of, lane);
-            var p1 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r1, i0), of + Digits.RecordBytes, lane);
-            var p2 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r2, i0), of + (2 * Digits.RecordBytes), lane);
-            var sum = ((lane & 1) == 0 ? p0.A : p0.B) * i0;
-            sum += ((lane & 1) == 0 ? p1.A : p1.B) * i1;
-            sum += ((lane & 1) == 0 ? p2.A : p2.B) * i2;
-            if (first + ((lane >> 1) & 1) < end) Dev.StoreFloat(Dev.Offset(output * a.Tiles, Tiles.Rows * 4, a.Partial) + offset, sum);
+            var count = end - first < 32 ? end - first : 32;
+            for (var i = 0; i < count; i += 2)
+            {
+                // Past the end the last slot is computed again, and not kept.
+                var slot = Warp.Shuffle(slots, i + (lane >> 4));
+                var digits = Dev.Offset(slot, 3 * Digits.RecordBytes, a.Mid);
+                var (i0, i1, i2) = (Digits.Inverse<Zero>(digits), Digits.Inverse<Zero>(digits + Digits.RecordBytes), Digits.Inverse<Zero>(digits + (2 * Digits.RecordBytes)));
+                var p0 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r0, i0), digits, lane);
+                var sum = ((lane & 1) == 0 ? p0.A : p0.B) * Warp.Shuffle(i0, (lane & 2) << 3);
+                var p1 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r1, i0), digits + Digits.RecordBytes, lane);
+                sum += ((lane & 1) == 0 ? p1.A : p1.B) * Warp.Shuffle(i1, (lane & 2) << 3);
+                var p2 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r2, i0), digits + (2 * Digits.RecordBytes), lane);
+                sum += ((lane & 1) == 0 ? p2.A : p2.B) * Warp.Shuffle(i2, (lane & 2) << 3);
+                slot = Warp.Shuffle(slot, (lane & 2) << 3);
+                if (i + ((lane >> 1) & 1) < count) Dev.StoreFloat(Dev.Offset(slot * a.Tiles, Tiles.Rows * 4, a.Partial) + offset, sum);
+            }
+            first += 32;
+            if (first >= end) return;
+            slots = SlotsFrom(a, first, end, lane);
         }
     }
 
     /// <summary>x[t] += Σₖ weight(t, k) · partial[t, k]: a thread four outputs.</summary>
-    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    [Launch(Threads = CombineThreads, Blocks = 4, Dependent = true)]
     public static void Combine(TileDownArgs a)
     {
         var columns = a.Tiles * Tiles.Rows;
-        var column = ((Grid.IdxY * 256) + Group.IdxX) * 4;
+        var column = ((Grid.IdxY * CombineThreads) + Group.IdxX) * 4;
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
         if (column >= columns) return;
-        var total = default(F4);
-        for (var k = 0; k < a.TopK; k++)
-        {
-            var slot = (Grid.IdxX * a.TopK) + k;
-            var weight = Dev.LoadFloat(a.Weights + (slot * 4L));
-            var part = Dev.LoadF4(a.Partial + ((((long)slot * columns) + column) * 4));
-            total.X = Dev.Fma(weight, part.X, total.X);
-            total.Y = Dev.Fma(weight, part.Y, total.Y);
-            total.Z = Dev.Fma(weight, part.Z, total.Z);
-            total.W = Dev.Fma(weight, part.W, total.W);
-        }
+        var first = Grid.IdxX * a.TopK;
         var x = a.X + ((((long)Grid.IdxX * columns) + column) * 4);
         var old = Dev.LoadF4(x);
-        Dev.StoreF4(x, new F4 { X = Dev.Fma(old.X, 1f, total.X), Y = Dev.Fma(old.Y, 1f, total.Y), Z = Dev.Fma(old.Z, 1f, total.Z), W = Dev.Fma(old.W, 1f, total.W) });
+        var (total, k) = (default(F4), 0);
+        for (; k + 3 < a.TopK; k += 4)
+        {
+            var (p0, p1, p2, p3) = (Part(a, first + k, columns, column), Part(a, first + k + 1, columns, column), Part(a, first + k + 2, columns, column), Part(a, first + k + 3, columns, column));
+            var (w0, w1, w2, w3) = (WeightOf(a, first + k), WeightOf(a, first + k + 1), WeightOf(a, first + k + 2), WeightOf(a, first + k + 3));
+            total = Add(w3, p3, Add(w2, p2, Add(w1, p1, Add(w0, p0, total))));
+        }
+        for (; k < a.TopK; k++) total = Add(WeightOf(a, first + k), Part(a, first + k, columns, column), total);
+        Dev.StoreF4(x, Add(1f, old, total));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Part(TileDownArgs a, int slot, int columns, int column) => Dev.LoadF4(a.Partial + ((((long)slot * columns) + column) * 4));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float WeightOf(TileDownArgs a, int slot) => Dev.LoadFloat(a.Weights + (slot * 4L));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Add(float weight, F4 part, F4 total) => new()
+    {
+        X = Dev.Fma(weight, part.X, total.X),
+        Y = Dev.Fma(weight, part.Y, total.Y),
+        Z = Dev.Fma(weight, part.Z, total.Z),
+        W = Dev.Fma(weight, part.W, total.W),
+    };
+
+    /// <summary>The slot that a lane looks after among the expert's next 32; past the end the last one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SlotsFrom(TileDownArgs a, int first, int end, int lane) => Dev.LoadFreshInt(a.Slots + ((first + lane < end ? first + lane : end - 1) * 4L));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Grouped<TTile>(TileDownArgs a, int warps, ArrayView<float> sums)
@@ -223,7 +329,7 @@ internal static class TileDown
         var row = ((expert * a.Tiles) + tile) * a.PerRow;
         var mine = warp - (local * classes);
         var record = default(TileRecord);
-        if (busy) record = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Down), lane);
+        if (busy) record = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Down), 0, lane);
         if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
         for (var first = begin; first < end; first += MaxTokens)
@@ -234,7 +340,7 @@ internal static class TileDown
             {
                 for (var s = mine; s < a.PerRow; s += classes)
                 {
-                    if (a.PerRow > classes && (s != mine || first != begin)) record = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Down), lane);
+                    if (a.PerRow > classes && (s != mine || first != begin)) record = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Down), 0, lane);
                     var i = 0;
                     for (; i + 2 < count; i += 4)
                     {

@@ -14,10 +14,13 @@ internal abstract class TileFormatKernels
 
     public abstract Kernel<TileGateUpArgs> GateUpFew { get; }
 
+    /// <param name="perRow">Records along a row.</param>
     /// <param name="prompt">Whether most experts have several tokens.</param>
-    public abstract Kernel<TileGateUpArgs> GateUpMany(bool prompt);
+    public abstract Kernel<TileGateUpArgs> GateUpMany(int perRow, bool prompt);
 
-    public abstract Kernel<TileDownArgs> DownFew { get; }
+    /// <param name="perRow">Records along a row.</param>
+    /// <param name="topK">Experts of a token.</param>
+    public abstract Kernel<TileDownArgs> DownFew(int perRow, int topK);
 
     /// <param name="perRow">Records along a row.</param>
     /// <returns>The kernel and the tiles of one of its blocks.</returns>
@@ -38,8 +41,9 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
     private Kernel<TileEmbedArgs>? embed;
     private Kernel<TileGateUpArgs>? gateUpFew;
     private Kernel<TileGateUpArgs>? gateUpMany;
+    private Kernel<TileGateUpArgs>? gateUpManyByEight;
     private Kernel<TileGateUpArgs>? gateUpPrompt;
-    private Kernel<TileDownArgs>? downFew;
+    private readonly Kernel<TileDownArgs>?[] downFew = new Kernel<TileDownArgs>?[5];
     private Kernel<TileDownArgs>? downMany;
     private Kernel<TileDownArgs>? downManyBySix;
     private Kernel<TileDownArgs>? downManyByThree;
@@ -55,11 +59,24 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
 
     public override Kernel<TileGateUpArgs> GateUpFew => gateUpFew ??= device.Compile<TileGateUpArgs>(Large ? TileGateUp.FewLarge<TTile> : TileGateUp.Few<TTile>);
 
-    public override Kernel<TileGateUpArgs> GateUpMany(bool prompt) => prompt
+    public override Kernel<TileGateUpArgs> GateUpMany(int perRow, bool prompt) => prompt
         ? gateUpPrompt ??= device.Compile<TileGateUpArgs>(TileGateUp.Prompt<TTile>)
+        : perRow == TileGateUp.Warps
+        ? gateUpManyByEight ??= device.Compile<TileGateUpArgs>(Large ? TileGateUp.ManyByEightLarge<TTile> : TileGateUp.ManyByEight<TTile>)
         : gateUpMany ??= device.Compile<TileGateUpArgs>(Large ? TileGateUp.ManyLarge<TTile> : TileGateUp.Many<TTile>);
 
-    public override Kernel<TileDownArgs> DownFew => downFew ??= device.Compile<TileDownArgs>(TileDown.Few<TTile>);
+    public override Kernel<TileDownArgs> DownFew(int perRow, int topK)
+    {
+        var which = perRow <= 4 && perRow * topK <= TileDown.FewWarps ? perRow : 0;
+        return downFew[which] ??= which switch
+        {
+            1 => device.Compile<TileDownArgs>(TileDown.FewByOne<TTile, One>),
+            2 => device.Compile<TileDownArgs>(TileDown.FewByOne<TTile, Two>),
+            3 => device.Compile<TileDownArgs>(TileDown.FewByOne<TTile, Three>),
+            4 => device.Compile<TileDownArgs>(TileDown.FewByOne<TTile, Four>),
+            _ => device.Compile<TileDownArgs>(TileDown.Few<TTile>),
+        };
+    }
 
     public override (Kernel<TileDownArgs> Kernel, int Tiles) DownMany(int perRow)
     {

@@ -11,7 +11,7 @@ internal struct TileGateUpArgs
     public long Gate;
     public long Up;
 
-    /// <summary>The tokens' activations, or their <see cref="Gpu.Digits"/>.</summary>
+    /// <summary>The tokens' <see cref="Gpu.Digits"/>.</summary>
     public long X;
 
     /// <summary>Expert ids of the slots.</summary>
@@ -48,14 +48,13 @@ internal static class TileGateUp
 
     private const int MaxTokens = 8; // between two meetings of the warps
 
-    /// <summary>A block a slot and tile: for few tokens, which it splits for itself while the weights are on their way.</summary>
+    /// <summary>A block a slot and tile: for few tokens.</summary>
     [Launch(Threads = 256, Blocks = 3, Dependent = true)]
     public static void Few<TTile>(TileGateUpArgs a)
         where TTile : struct, ITileFormat
     {
         var sums = SharedMemory.Allocate<float>(Warps * 2 * Tiles.Rows);
-        var digits = SharedMemory.Allocate<U4>(Warps * Digits.RecordBytes / 16);
-        Slot<TTile>(a, sums, digits);
+        Slot<TTile>(a, sums);
     }
 
     /// <summary>With more registers, for formats whose two records need them.</summary>
@@ -64,8 +63,25 @@ internal static class TileGateUp
         where TTile : struct, ITileFormat
     {
         var sums = SharedMemory.Allocate<float>(Warps * 2 * Tiles.Rows);
-        var digits = SharedMemory.Allocate<U4>(Warps * Digits.RecordBytes / 16);
-        Slot<TTile>(a, sums, digits);
+        Slot<TTile>(a, sums);
+    }
+
+    /// <summary>A block an expert and tile, with all tokens of the expert: for rows of eight records, a warp each.</summary>
+    [Launch(Threads = 256, Blocks = 3, Dependent = true)]
+    public static void ManyByEight<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows); // [warps, tokens, gate and up, rows]
+        Eight<TTile>(a, sums);
+    }
+
+    /// <summary>With more registers, for formats whose two records need them.</summary>
+    [Launch(Threads = 256, Blocks = 2, Dependent = true)]
+    public static void ManyByEightLarge<TTile>(TileGateUpArgs a)
+        where TTile : struct, ITileFormat
+    {
+        var sums = SharedMemory.Allocate<float>(Warps * MaxTokens * 2 * Tiles.Rows);
+        Eight<TTile>(a, sums);
     }
 
     /// <summary>A block an expert and tile, or several tiles of short rows, with all tokens of the expert.</summary>
@@ -96,30 +112,27 @@ internal static class TileGateUp
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Slot<TTile>(TileGateUpArgs a, ArrayView<float> sums, ArrayView<U4> digits)
+    private static void Slot<TTile>(TileGateUpArgs a, ArrayView<float> sums)
         where TTile : struct, ITileFormat
     {
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         var slot = Grid.IdxX;
-        var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
         Dev.AwaitPrevious();
         Dev.ReleaseNext(); // not before: the next kernel may count on the router's work being done
         var row = ((Dev.LoadInt(a.Ids + (slot * 4L)) * a.Tiles) + Grid.IdxY) * a.PerRow;
-        var x = Dev.Offset((int)((slot * a.Magic) >> 32) * a.PerRow, Tiles.Columns * 4, a.X);
+        var x = Dev.Offset((int)((slot * a.Magic) >> 32) * a.PerRow, Digits.RecordBytes, a.X);
         var (gateA, gateB, upA, upB) = (0f, 0f, 0f, 0f);
         for (var s = warp; s < a.PerRow; s += Warps)
         {
-            var gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), lane);
-            var up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), lane);
-            Digits.Split<Zero, One>(Dev.Offset(s, Tiles.Columns * 4, x), 0, own, lane);
-            Warp.Barrier();
-            var (g, u) = Digits.Dot2<TTile, One>(gate, up, own, lane);
-            var inverse = Digits.Inverse<One>(own);
+            var gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), 0, lane);
+            var up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), 0, lane);
+            var digits = Dev.Offset(s, Digits.RecordBytes, x);
+            var (g, u) = Digits.Dot2<TTile, Zero>(gate, up, digits, lane);
+            var inverse = Digits.Inverse<Zero>(digits);
             gateA += g.A * inverse;
             gateB += g.B * inverse;
             upA += u.A * inverse;
             upB += u.B * inverse;
-            Warp.Barrier();
         }
         if ((lane & 3) == 0)
         {
@@ -130,11 +143,55 @@ internal static class TileGateUp
             sums[to + 24] = upB;
         }
         Group.Barrier();
-        if (Group.IdxX >= Tiles.Rows) return;
-        var used = a.PerRow < Warps ? a.PerRow : Warps;
-        var gated = Digits.Sum(sums, Group.IdxX, 2 * Tiles.Rows, used);
-        Store(a, slot, Grid.IdxY, Group.IdxX, gated, Digits.Sum(sums, Tiles.Rows + Group.IdxX, 2 * Tiles.Rows, used));
+        if (warp != 0) return;
+        // Half a warp gate, half up.
+        var sum = a.PerRow == Warps ? Digits.Sum8(sums, lane, 2 * Tiles.Rows) : Digits.Sum(sums, lane, 2 * Tiles.Rows, a.PerRow < Warps ? a.PerRow : Warps);
+        var passed = Warp.ShuffleXor(sum, Tiles.Rows);
+        if (lane < Tiles.Rows) Store(a, slot, Grid.IdxY, lane, sum, passed);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Eight<TTile>(TileGateUpArgs a, ArrayView<float> sums)
+        where TTile : struct, ITileFormat
+    {
+        var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var (active, expert) = (Dev.LoadInt(a.Active), Dev.LoadInt(a.Active + 4 + (Grid.IdxY * 4L)));
+        if (Grid.IdxY >= active) return;
+        var record = (((expert * a.Tiles) + Grid.IdxX) * Warps) + warp;
+        var gate = TTile.Load(Dev.Offset(record, TTile.RecordBytes, a.Gate), 0, lane);
+        var up = TTile.Load(Dev.Offset(record, TTile.RecordBytes, a.Up), 0, lane);
+        var (first, end) = (Dev.LoadInt(a.Offsets + (expert * 4L)), Dev.LoadInt(a.Offsets + (expert * 4L) + 4));
+        for (; first < end; first += MaxTokens)
+        {
+            // A lane looks after the digits of one of the next slots; past the end after the last one again.
+            var count = end - first < MaxTokens ? end - first : MaxTokens;
+            var from = ((int)((SlotAt(a, first + (lane < count ? lane : count - 1)) * a.Magic) >> 32) * Warps) + warp;
+            for (var i = 0; i < count; i += 2)
+            {
+                var digits = Dev.Offset(Warp.Shuffle(from, i + (lane >> 4)), Digits.RecordBytes, a.X);
+                var inverse = Digits.Inverse<Zero>(digits);
+                var (g, u) = Digits.Dot2<TTile, Zero>(Digits.Hide<TTile>(gate, inverse), Digits.Hide<TTile>(up, inverse), digits, lane);
+                inverse = Warp.Shuffle(inverse, (lane & 2) << 3); // of the token that the lane's value belongs to
+                var to = (((warp * MaxTokens) + i + ((lane >> 1) & 1)) * 2 * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8);
+                sums[to] = ((lane & 1) == 0 ? g.A : g.B) * inverse;
+                sums[to + Tiles.Rows] = ((lane & 1) == 0 ? u.A : u.B) * inverse;
+            }
+            Group.Barrier();
+            if (warp < count)
+            {
+                // A warp a token, half of it gate, half up.
+                var sum = Digits.Sum8(sums, (warp * 2 * Tiles.Rows) + lane, MaxTokens * 2 * Tiles.Rows);
+                var passed = Warp.ShuffleXor(sum, Tiles.Rows);
+                if (lane < Tiles.Rows) Store(a, SlotAt(a, first + warp), Grid.IdxX, lane, sum, passed);
+            }
+            if (first + MaxTokens < end) Group.Barrier(); // the sums were read
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SlotAt(TileGateUpArgs a, int place) => Dev.LoadInt(a.Slots + (place * 4L));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Grouped<TTile, TFour>(TileGateUpArgs a, ArrayView<float> sums)
@@ -157,8 +214,8 @@ internal static class TileGateUp
         var (gate, up) = (default(TileRecord), default(TileRecord));
         if (busy)
         {
-            gate = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Gate), lane);
-            up = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Up), lane);
+            gate = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Gate), 0, lane);
+            up = TTile.Load(Dev.Offset(row + mine, TTile.RecordBytes, a.Up), 0, lane);
         }
         for (var first = begin; first < end; first += MaxTokens)
         {
@@ -170,8 +227,8 @@ internal static class TileGateUp
                 {
                     if (a.PerRow > classes && (s != mine || first != begin))
                     {
-                        gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), lane);
-                        up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), lane);
+                        gate = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Gate), 0, lane);
+                        up = TTile.Load(Dev.Offset(row + s, TTile.RecordBytes, a.Up), 0, lane);
                     }
                     var i = 0;
                     if (TFour.Value != 0)

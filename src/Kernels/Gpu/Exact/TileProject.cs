@@ -176,13 +176,13 @@ internal static class TileProject
         var row = Row<TTile>(a, Grid.IdxY);
         var own = Dev.AddressOf(ref digits[0]) + (warp * Digits.RecordBytes);
         var record = default(TileRecord);
-        if (warp < a.PerRow) record = TTile.Load(Dev.Offset(warp, TTile.RecordBytes, row), lane);
+        if (warp < a.PerRow) record = TTile.Load(Dev.Offset(warp, TTile.RecordBytes, row), 0, lane);
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
         var (sumA, sumB, squares) = (0f, 0f, 0f);
         for (var s = warp; s < a.PerRow; s += warps)
         {
-            if (s != warp) record = TTile.Load(Dev.Offset(s, TTile.RecordBytes, row), lane);
+            if (s != warp) record = TTile.Load(Dev.Offset(s, TTile.RecordBytes, row), 0, lane);
             Digits.Split<TNorm, One>(Dev.Offset(s, Tiles.Columns * 4, a.X), Dev.Offset(s, Tiles.Columns * 4, a.Norm), own, lane);
             Warp.Barrier();
             var pair = Digits.Dot<TTile, One>(record, own, lane);
@@ -212,12 +212,12 @@ internal static class TileProject
         var first = Grid.IdxX * MaxTokens;
         var count = a.Tokens - first < MaxTokens ? a.Tokens - first : MaxTokens;
         var record = default(TileRecord);
-        if (warp < a.PerRow) record = TTile.Load(Dev.Offset(warp, TTile.RecordBytes, row), lane);
+        if (warp < a.PerRow) record = TTile.Load(Dev.Offset(warp, TTile.RecordBytes, row), 0, lane);
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
         for (var s = warp; s < a.PerRow; s += warps)
         {
-            if (s != warp) record = TTile.Load(Dev.Offset(s, TTile.RecordBytes, row), lane);
+            if (s != warp) record = TTile.Load(Dev.Offset(s, TTile.RecordBytes, row), 0, lane);
             var i = 0;
             for (; i + 2 < count; i += 4)
             {

@@ -24,8 +24,11 @@ internal interface ITileFormat
     /// <summary>Lays out one record anew, a warp together; <paramref name="from"/> is the first block of the tile's first row in the file's layout.</summary>
     static abstract void Repack(long from, long rowBytes, long to, int lane);
 
-    /// <summary>Loads a lane's part of a record: loads only, so that several records are in flight.</summary>
-    static abstract TileRecord Load(long record, int lane);
+    /// <summary>
+    /// Loads a lane's part of the record at <paramref name="record"/> + <paramref name="offset"/>: loads only, so that several records are in
+    /// flight. Records at constant offsets from each other share their addresses' registers.
+    /// </summary>
+    static abstract TileRecord Load(long record, int offset, int lane);
 
     /// <summary>
     /// The same record, for <paramref name="zero"/> is 0, which the compiler cannot know: in a loop over tokens it would unpack the weights
@@ -58,6 +61,9 @@ internal struct TileRecord
     public U4 S1;
     public U2 D;
     public uint M;
+
+    /// <summary>0; in a hidden record a 0 that the compiler cannot know.</summary>
+    public uint Zero;
 }
 
 /// <summary>Running sums of a record: rows g (0, 1) and g + 8 (2, 3) with digits 2t and 2t + 1, as integers or as FP32.</summary>
@@ -83,9 +89,9 @@ internal struct Pair
 /// <summary>What the tile formats share.</summary>
 internal static class TileBits
 {
-    /// <summary>Unsigned byte <paramref name="index"/> of a word.</summary>
+    /// <summary>Unsigned byte <paramref name="index"/> of a word, the others from <paramref name="zero"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Byte(uint word, int index) => (int)Dev.Permute(word, 0, 0x4440u | (uint)index);
+    public static int Byte(uint word, uint zero, int index) => (int)Dev.Permute(word, zero, 0x4440u | (uint)index);
 
     /// <summary>Signed byte <paramref name="index"/> of a word.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

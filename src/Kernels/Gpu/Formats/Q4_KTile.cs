@@ -43,32 +43,30 @@ internal struct Q4_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Load(long record, int lane)
+    public static TileRecord Load(long record, int offset, int lane)
     {
-        var at = record + (lane * 16);
+        var at = Dev.Offset(lane, 16, record) + offset;
         return new()
         {
             Q0 = Dev.LoadWeights(at),
             Q1 = Dev.LoadWeights(at + 512),
             Q2 = Dev.LoadWeights(at + 1024),
             Q3 = Dev.LoadWeights(at + 1536),
-            S0 = Dev.LoadWeights(record + ScalesAt + ((lane >> 2) * 16)),
-            M = Dev.LoadWeights1(record + MinsAt + (lane * 4)),
-            D = Dev.LoadWeights2(record + FactorsAt + ((lane >> 2) * 8)),
+            S0 = Dev.LoadWeights(Dev.Offset(lane >> 2, 16, record) + (offset + ScalesAt)),
+            M = Dev.LoadWeights1(Dev.Offset(lane, 4, record) + (offset + MinsAt)),
+            D = Dev.LoadWeights2(Dev.Offset(lane >> 2, 8, record) + (offset + FactorsAt)),
         };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileRecord Hide(TileRecord record, uint zero)
     {
-        record.Q0 = TileBits.Or(record.Q0, zero); // one instruction with the mask that follows
+        // One instruction with the masks that follow; the rest is hidden where it is used, so that no copy of it takes registers.
+        record.Q0 = TileBits.Or(record.Q0, zero);
         record.Q1 = TileBits.Or(record.Q1, zero);
         record.Q2 = TileBits.Or(record.Q2, zero);
         record.Q3 = TileBits.Or(record.Q3, zero);
-        record.S0 = TileBits.Or(record.S0, zero);
-        record.M |= zero;
-        record.D.X |= zero;
-        record.D.Y |= zero;
+        record.Zero = zero;
         return record;
     }
 
@@ -81,20 +79,21 @@ internal struct Q4_KTile : ITileFormat
         var w = part == 0 ? record.Q0.W : part == 1 ? record.Q1.W : part == 2 ? record.Q2.W : record.Q3.W;
         var scalesA = part < 2 ? record.S0.X : record.S0.Y;
         var scalesB = part < 2 ? record.S0.Z : record.S0.W;
-        sums = Add(x, y, digits.X, digits.Y, scalesA, scalesB, (part * 2) & 3, sums);
-        return Add(z, w, digits.Z, digits.W, scalesA, scalesB, ((part * 2) + 1) & 3, sums);
+        sums = Add(x, y, digits.X, digits.Y, scalesA, scalesB, record.Zero, (part * 2) & 3, sums);
+        return Add(z, w, digits.Z, digits.W, scalesA, scalesB, record.Zero, ((part * 2) + 1) & 3, sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Pair Finish(TileRecord record, TileSums sums, U2 totals, int lane)
     {
         // Bytes m under the halves' exponent of 1024 are 1024 + m.
-        var minsA = Dev.SubtractHalves(Dev.Permute(record.M, 0x64646464, 0x4140), 0x64006400);
-        var minsB = Dev.SubtractHalves(Dev.Permute(record.M, 0x64646464, 0x4342), 0x64006400);
+        var (m, d, e) = (record.M | record.Zero, record.D.X | record.Zero, record.D.Y | record.Zero);
+        var minsA = Dev.SubtractHalves(Dev.Permute(m, 0x64646464, 0x4140), 0x64006400);
+        var minsB = Dev.SubtractHalves(Dev.Permute(m, 0x64646464, 0x4342), 0x64006400);
         var mins = Dev.MmaHalf(minsA, minsB, minsA, minsB, totals.X, totals.Y, 0f);
-        var a = Dev.Half(record.D.X) * TileBits.Join(sums.I0, sums.I1, lane);
-        var b = Dev.Half(record.D.Y) * (1f / 16) * TileBits.Join(sums.I2, sums.I3, lane);
-        return new() { A = Dev.Fma(-Dev.Half(record.D.X >> 16), mins.X, a), B = Dev.Fma(-Dev.Half(record.D.Y >> 16), mins.Z, b) };
+        var a = Dev.Half(d) * TileBits.Join(sums.I0, sums.I1, lane);
+        var b = Dev.Half(e) * (1f / 16) * TileBits.Join(sums.I2, sums.I3, lane);
+        return new() { A = Dev.Fma(-Dev.Half(d >> 16), mins.X, a), B = Dev.Fma(-Dev.Half(e >> 16), mins.Z, b) };
     }
 
     public static float Weight(long record, int row, int column)
@@ -110,10 +109,10 @@ internal struct Q4_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TileSums Add(uint first, uint second, uint b0, uint b1, uint scalesA, uint scalesB, int scale, TileSums sums)
+    private static TileSums Add(uint first, uint second, uint b0, uint b1, uint scalesA, uint scalesB, uint zero, int scale, TileSums sums)
     {
         var c = Dev.MmaUnsigned(first & 0x0F0F0F0F, first & 0xF0F0F0F0, second & 0x0F0F0F0F, second & 0xF0F0F0F0, b0, b1, 0);
-        var (a, b) = (TileBits.Byte(scalesA, scale), TileBits.Byte(scalesB, scale));
+        var (a, b) = (TileBits.Byte(scalesA, zero, scale), TileBits.Byte(scalesB, zero, scale));
         sums.I0 += a * c.X;
         sums.I1 += a * c.Y;
         sums.I2 += b * c.Z;

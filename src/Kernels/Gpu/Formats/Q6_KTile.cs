@@ -49,10 +49,10 @@ internal struct Q6_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Load(long record, int lane)
+    public static TileRecord Load(long record, int offset, int lane)
     {
-        var at = record + (lane * 16);
-        var scales = record + ScalesAt + ((lane >> 2) * 32);
+        var at = Dev.Offset(lane, 16, record) + offset;
+        var scales = Dev.Offset(lane >> 2, 32, record) + (offset + ScalesAt);
         return new()
         {
             Q0 = Dev.LoadWeights(at),
@@ -63,7 +63,7 @@ internal struct Q6_KTile : ITileFormat
             Q5 = Dev.LoadWeights(at + HighAt + 512),
             S0 = Dev.LoadWeights(scales),
             S1 = Dev.LoadWeights(scales + 16),
-            M = Dev.LoadWeights1(record + FactorsAt + ((lane >> 2) * 4)),
+            M = Dev.LoadWeights1(Dev.Offset(lane >> 2, 4, record) + (offset + FactorsAt)),
         };
     }
 

@@ -40,10 +40,10 @@ internal struct Q8_0Tile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Load(long record, int lane)
+    public static TileRecord Load(long record, int offset, int lane)
     {
-        var at = record + (lane * 16);
-        var scales = record + ScalesAt + ((lane >> 2) * 32);
+        var at = Dev.Offset(lane, 16, record) + offset;
+        var scales = Dev.Offset(lane >> 2, 32, record) + (offset + ScalesAt);
         return new()
         {
             Q0 = Dev.LoadWeights(at),
