@@ -49,7 +49,7 @@ internal static unsafe class ConventionalBenchmark
                 (args.Gate, args.Up, args.Down) = layers.Addresses(p);
                 if (all)
                 {
-                    groups.Launch(new GroupsArgs { Ids = r.Ids, Offsets = r.Offsets, Active = r.Active, Slots = r.Slots, Count = slots, Experts = experts }, experts / Rows.Warps);
+                    groups.Launch(new GroupsArgs { Ids = r.Ids, Offsets = r.Offsets, Active = r.Active, Runs = r.Runs, Slots = r.Slots, Count = slots, Experts = experts }, experts / Rows.Warps);
                     align.Launch(args, 1);
                     gather.Launch(args, bound * Conventional.TileTokens, hidden / 2048);
                 }

@@ -214,7 +214,7 @@ internal static unsafe class ExactBenchmark
             fixed (int* from = ids) device.Upload(made.Ids, from, ids.Length * sizeof(int));
             fixed (float* from = slotWeights) device.Upload(made.Weights, from, ids.Length * sizeof(float));
             groups.Launch(
-                new GroupsArgs { Ids = made.Ids, Offsets = made.Offsets, Active = made.Active, Slots = made.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
+                new GroupsArgs { Ids = made.Ids, Offsets = made.Offsets, Active = made.Active, Runs = made.Runs, Slots = made.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
             made.Grouped = true; // in a step the router's launch does it
             return made;
         }
@@ -295,7 +295,7 @@ internal static unsafe class ExactBenchmark
                 int[] ids = [.. Enumerable.Range(0, Prompt).SelectMany(_ => Enumerable.Range(0, Experts).OrderBy(_ => random.Next()).Take(TopK))];
                 fixed (int* from = ids) device.Upload(routing.Ids, from, ids.Length * sizeof(int));
                 device.Compile<GroupsArgs>(Groups.Run).Launch(
-                    new GroupsArgs { Ids = routing.Ids, Offsets = routing.Offsets, Active = routing.Active, Slots = routing.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
+                    new GroupsArgs { Ids = routing.Ids, Offsets = routing.Offsets, Active = routing.Active, Runs = routing.Runs, Slots = routing.Slots, Count = ids.Length, Experts = Experts }, Experts / Rows.Warps);
                 routing.Grouped = true;
                 gateUp = Time(i => backend.MoeGateUp(step, x, gate[i], up[i], routing, mid), 4);
                 downs = Time(i => backend.MoeDown(step, mid, down[i], routing, y), 4);

@@ -63,7 +63,7 @@ internal sealed unsafe partial class CudaBackend
         var slots = step.Count * spec.TopK;
         if (tile > 1 && slots <= Gpu.Route.MostGrouped && w.Rows <= Gpu.Route.MostGrouped)
         {
-            (args.Offsets, args.Active, args.Slots) = (routes.Offsets, routes.Active, routes.Slots);
+            (args.Offsets, args.Active, args.Runs, args.Slots) = (routes.Offsets, routes.Active, routes.Runs, routes.Slots);
             routes.Grouped = true;
         }
         w.Kernels.Route(tile > 1).Launch(args, Blocks(step.Count, tile), Blocks(w.Rows, tile));
@@ -223,6 +223,7 @@ internal sealed unsafe partial class CudaBackend
             Ids = routes.Ids,
             Offsets = routes.Offsets,
             Active = routes.Active,
+            Runs = routes.Runs,
             Slots = routes.Slots,
             Mid = DeviceTensor.Of(mid),
             Tiles = gate.Rows / Tiles.Rows,
@@ -263,6 +264,7 @@ internal sealed unsafe partial class CudaBackend
             Weights = routes.Weights,
             Offsets = routes.Offsets,
             Active = routes.Active,
+            Runs = routes.Runs,
             Slots = routes.Slots,
             X = DeviceTensor.Of(x),
             Tiles = down.Rows / Tiles.Rows,
@@ -299,6 +301,7 @@ internal sealed unsafe partial class CudaBackend
                 Ids = routes.Ids,
                 Offsets = routes.Offsets,
                 Active = routes.Active,
+                Runs = routes.Runs,
                 Slots = routes.Slots,
                 Count = step.Count * routes.TopK,
                 Experts = routes.Experts,

@@ -48,11 +48,14 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
     /// <summary>Expert ids [T, K], each with the launch that it is of.</summary>
     public long Chosen { get; } = device.Allocate((long)tokens * topK * sizeof(long), "routes");
 
-    /// <summary>Where each expert's slots begin [E + 1]; this and the next two are described at <see cref="Groups"/>.</summary>
+    /// <summary>Where each expert's slots begin [E + 1]; this and the next three are described at <see cref="Groups"/>.</summary>
     public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
 
     /// <summary>Count and ids of the experts that have slots [1 + E].</summary>
     public long Active { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
+
+    /// <summary>Expert, first place in <see cref="Slots"/> and the place behind the last of each expert that has slots [E, 4], and its first slots [E, 8].</summary>
+    public long Runs { get; } = device.Allocate((long)experts * Groups.RunBytes, "routes");
 
     /// <summary>Slots by expert [T, K].</summary>
     public long Slots { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");

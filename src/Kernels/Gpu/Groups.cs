@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ILGPU;
 using WarpDecode.Kernels.Gpu.Device;
 
@@ -15,6 +16,9 @@ internal struct GroupsArgs
     /// <summary>How many experts have slots, then their ids in ascending order [1 + E].</summary>
     public long Active;
 
+    /// <summary>For each active expert what <see cref="Groups"/> draws [E].</summary>
+    public long Runs;
+
     /// <summary>Slots by expert, ascending within each [T·K].</summary>
     public long Slots;
 
@@ -29,12 +33,20 @@ internal struct GroupsArgs
 /// offsets [E + 1]   slots of expert e lie at offsets[e] … offsets[e + 1] − 1 of
 /// slots   [T·K]     in ascending order; t = slot / K
 /// active  [1 + E]   count of experts that have slots, then their ids, ascending
+/// runs    [E, 12]   for each of those: expert, first place, place behind the last, nothing, and its first eight slots: all that a block needs
+///                   to know to load its weights and most of its activations, in one trip to memory
 /// </code>
 /// A warp an expert, and no warp waits for another: each counts for itself what comes before its expert, so that the outcome is the
 /// same in whatever order they run.
 /// </summary>
 internal static class Groups
 {
+    /// <summary>Slots of a run.</summary>
+    public const int RunSlots = 8;
+
+    /// <summary>Bytes of a run.</summary>
+    public const int RunBytes = (4 + RunSlots) * sizeof(int);
+
     [Launch(Dependent = true)]
     public static void Run(GroupsArgs a)
     {
@@ -66,7 +78,11 @@ internal static class Groups
         if (lane == 0)
         {
             Dev.StoreInt(a.Offsets + (expert * 4L), before);
-            if (own > 0) Dev.StoreInt(a.Active + 4 + (active * 4L), expert);
+            if (own > 0)
+            {
+                Dev.StoreInt(a.Active + 4 + (active * 4L), expert);
+                StoreRun(a.Runs, active, expert, before, before + own);
+            }
             if (expert == a.Experts - 1)
             {
                 Dev.StoreInt(a.Offsets + (a.Experts * 4L), a.Count);
@@ -74,14 +90,28 @@ internal static class Groups
             }
         }
 
-        var end = before + own;
+        var (begin, end) = (before, before + own);
         for (var start = 0; before < end; start += 32)
         {
             var slot = start + lane;
             var mine = slot < a.Count && Dev.LoadInt(a.Ids + (slot * 4L)) == expert;
             var found = Dev.Ballot(mine);
-            if (mine) Dev.StoreInt(a.Slots + ((before + Dev.PopCount(found & ((1u << lane) - 1))) * 4L), slot);
+            var place = before + Dev.PopCount(found & ((1u << lane) - 1));
+            if (mine) Dev.StoreInt(a.Slots + (place * 4L), slot);
+            if (mine & place - begin < RunSlots) StoreRunSlot(a.Runs, active, place - begin, slot);
             before += Dev.PopCount(found);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRun(long runs, int active, int expert, int begin, int end)
+    {
+        var at = Dev.Offset(active, RunBytes, runs);
+        Dev.StoreInt(at, expert);
+        Dev.StoreInt(at + 4, begin);
+        Dev.StoreInt(at + 8, end);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRunSlot(long runs, int active, int rank, int slot) => Dev.StoreInt(Dev.Offset(active, RunBytes, runs) + 16 + (rank * 4L), slot);
 }

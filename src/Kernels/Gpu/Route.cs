@@ -32,6 +32,9 @@ internal struct RouteArgs
     public long Active;
 
     /// <inheritdoc cref="Offsets"/>
+    public long Runs;
+
+    /// <inheritdoc cref="Offsets"/>
     public long Slots;
     public long Ids;
     public long Weights;
@@ -312,14 +315,22 @@ internal static class Route
         var start = before & 0xFFFF;
         starts[thread] = start;
         if (thread < a.Experts) Dev.StoreInt(a.Offsets + (thread * 4L), start);
-        if (thread < a.Experts & total > 0) Dev.StoreInt(a.Active + 4 + ((before >> 16) * 4L), thread);
+        counts[thread] = before >> 16; // the expert's place among those that have slots
+        if (thread < a.Experts & total > 0)
+        {
+            Dev.StoreInt(a.Active + 4 + ((before >> 16) * 4L), thread);
+            Groups.StoreRun(a.Runs, before >> 16, thread, start, start + total);
+        }
         if (thread == a.Experts - 1)
         {
             Dev.StoreInt(a.Offsets + (a.Experts * 4L), slots);
             Dev.StoreInt(a.Active, (before + value) >> 16);
         }
         Group.Barrier();
-        if (thread < slots) Dev.StoreInt(a.Slots + ((starts[id] + starts[((warp + 1) * MostGrouped) + id] + rank) * 4L), thread);
+        if (thread >= slots) return;
+        rank += starts[((warp + 1) * MostGrouped) + id];
+        Dev.StoreInt(a.Slots + ((starts[id] + rank) * 4L), thread);
+        if (rank < Groups.RunSlots) Groups.StoreRunSlot(a.Runs, counts[id], rank, thread);
     }
 
     /// <summary>A score, as soon as it is of this launch.</summary>

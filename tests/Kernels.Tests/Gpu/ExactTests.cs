@@ -98,6 +98,7 @@ public sealed class ExactTests : IDisposable
     [InlineData(WeightType.Q4_K, 9, 2, 1, 768, 16, 768, 48)] // with many
     [InlineData(WeightType.Q4_K, 9, 1, 1, 2304, 16, 2304, 16)]
     [InlineData(WeightType.Q4_K, 2, 2, 2, 2304, 16, 2304, 16)]
+    [InlineData(WeightType.Q4_K, 9, 2, 1, 2048, 16, 256, 16)] // rows of eight records
     [InlineData(WeightType.Q6_K, 9, 3, 1, 512, 16, 512, 16)]
     [InlineData(WeightType.Q6_K, 1, 3, 2, 256, 16, 768, 16)]
     [InlineData(WeightType.Q8_0, 9, 2, 1, 256, 16, 768, 16)]

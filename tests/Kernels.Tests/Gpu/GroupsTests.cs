@@ -23,6 +23,7 @@ public sealed unsafe class GroupsTests
             Ids = routes.Ids,
             Offsets = routes.Offsets,
             Active = routes.Active,
+            Runs = routes.Runs,
             Slots = routes.Slots,
             Count = ids.Length,
             Experts = experts,
@@ -33,6 +34,14 @@ public sealed unsafe class GroupsTests
         Assert.Equal([.. Enumerable.Range(0, experts + 1).Select(e => ids.Count(id => id < e))], Read(routes.Offsets, experts + 1));
         Assert.Equal([.. Enumerable.Range(0, ids.Length).OrderBy(slot => ids[slot])], Read(routes.Slots, ids.Length));
         Assert.Equal([active.Length, .. active], Read(routes.Active, 1 + active.Length));
+        for (var i = 0; i < active.Length; i++)
+        {
+            int[] own = [.. Enumerable.Range(0, ids.Length).Where(slot => ids[slot] == active[i])];
+            var before = ids.Count(id => id < active[i]);
+            var run = Read(routes.Runs + (i * (long)Groups.RunBytes), Groups.RunBytes / sizeof(int));
+            Assert.Equal([active[i], before, before + own.Length], run[..3]);
+            Assert.Equal(own.Take(Groups.RunSlots), run[4..].Take(own.Length));
+        }
 
         int[] Read(long address, int count)
         {

@@ -99,8 +99,8 @@ internal static class Digits
 
     /// <summary>A record that must be unpacked anew for each pair of tokens: its last bits now depend on a sign that is never set.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Hide<TTile>(TileRecord record, float inverse)
-        where TTile : struct, ITileFormat => TTile.Hide(record, Interop.FloatAsInt(inverse) >> 31);
+    public static TileRecord Hide<TTile>(TileRecord record, float inverse, bool copies = false)
+        where TTile : struct, ITileFormat => TTile.Hide(record, Interop.FloatAsInt(inverse) >> 31, copies);
 
     /// <summary>Sum of the squares.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

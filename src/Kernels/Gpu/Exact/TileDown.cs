@@ -18,6 +18,7 @@ internal struct TileDownArgs
     /// <summary>Slots by expert (<see cref="Groups"/>).</summary>
     public long Offsets;
     public long Active;
+    public long Runs;
     public long Slots;
 
     /// <summary>Each slot's outputs [T, K, H], where tokens share experts.</summary>
@@ -227,7 +228,9 @@ internal static class TileDown
         var lane = Group.IdxX & 31;
         var tile = (Grid.IdxX * Gpu.Rows.Warps) + (Group.IdxX >> 5);
         if (a.Early == 0) Dev.AwaitPrevious();
-        var (active, expert) = (Dev.LoadFreshInt(a.Active), Dev.LoadFreshInt(a.Active + 4 + (Grid.IdxY * 4L)));
+        var run = Dev.Offset(Grid.IdxY, Groups.RunBytes, a.Runs);
+        var (active, expert) = (Dev.LoadFreshInt(a.Active), Dev.LoadFreshInt(run));
+        var (first, end, slots) = (Dev.LoadFreshInt(run + 4), Dev.LoadFreshInt(run + 8), Dev.LoadFreshInt(run + 16 + ((lane & (Groups.RunSlots - 1)) * 4)));
         if (Grid.IdxY >= active || tile >= a.Tiles)
         {
             if (a.Early != 0) Dev.AwaitPrevious();
@@ -237,18 +240,17 @@ internal static class TileDown
         var r0 = TTile.Load(row, 0, lane);
         var r1 = TTile.Load(row, TTile.RecordBytes, lane);
         var r2 = TTile.Load(row, 2 * TTile.RecordBytes, lane);
-        var (first, end) = (Dev.LoadFreshInt(a.Offsets + (expert * 4L)), Dev.LoadFreshInt(a.Offsets + (expert * 4L) + 4));
-        var slots = SlotsFrom(a, first, end, lane);
         if (a.Early != 0) Dev.AwaitPrevious();
         Dev.ReleaseNext();
         var offset = ((tile * Tiles.Rows) + (lane >> 2) + ((lane & 1) * 8)) * 4;
         while (true)
         {
-            var count = end - first < 32 ? end - first : 32;
+            var count = end - first < Groups.RunSlots ? end - first : Groups.RunSlots;
             for (var i = 0; i < count; i += 2)
             {
                 // Past the end the last slot is computed again, and not kept.
-                var slot = Warp.Shuffle(slots, i + (lane >> 4));
+                var place = i + (lane >> 4);
+                var slot = Warp.Shuffle(slots, place < count ? place : i);
                 var digits = Dev.Offset(slot, 3 * Digits.RecordBytes, a.Mid);
                 var (i0, i1, i2) = (Digits.Inverse<Zero>(digits), Digits.Inverse<Zero>(digits + Digits.RecordBytes), Digits.Inverse<Zero>(digits + (2 * Digits.RecordBytes)));
                 var p0 = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(r0, i0), digits, lane);
@@ -260,9 +262,9 @@ internal static class TileDown
                 slot = Warp.Shuffle(slot, (lane & 2) << 3);
                 if (i + ((lane >> 1) & 1) < count) Dev.StoreFloat(Dev.Offset(slot * a.Tiles, Tiles.Rows * 4, a.Partial) + offset, sum);
             }
-            first += 32;
+            first += Groups.RunSlots;
             if (first >= end) return;
-            slots = SlotsFrom(a, first, end, lane);
+            slots = Dev.LoadFreshInt(a.Slots + ((first + lane < end ? first + lane : first) * 4L));
         }
     }
 
@@ -303,10 +305,6 @@ internal static class TileDown
         Z = Dev.Fma(weight, part.Z, total.Z),
         W = Dev.Fma(weight, part.W, total.W),
     };
-
-    /// <summary>The slot that a lane looks after among the expert's next 32; past the end the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int SlotsFrom(TileDownArgs a, int first, int end, int lane) => Dev.LoadFreshInt(a.Slots + ((first + lane < end ? first + lane : end - 1) * 4L));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Grouped<TTile>(TileDownArgs a, int warps, ArrayView<float> sums)

@@ -20,6 +20,7 @@ internal struct TileGateUpArgs
     /// <summary>Slots by expert (<see cref="Groups"/>).</summary>
     public long Offsets;
     public long Active;
+    public long Runs;
     public long Slots;
     public long Mid;
 
@@ -157,20 +158,22 @@ internal static class TileGateUp
         var (lane, warp) = (Group.IdxX & 31, Group.IdxX >> 5);
         Dev.AwaitPrevious();
         Dev.ReleaseNext();
-        var (active, expert) = (Dev.LoadInt(a.Active), Dev.LoadInt(a.Active + 4 + (Grid.IdxY * 4L)));
+        var at = Dev.Offset(Grid.IdxY, Groups.RunBytes, a.Runs);
+        var (active, run, slot) = (Dev.LoadInt(a.Active), Dev.LoadGlobal4(at), Dev.LoadInt(at + 16 + ((lane & (Groups.RunSlots - 1)) * 4)));
         if (Grid.IdxY >= active) return;
-        var record = (((expert * a.Tiles) + Grid.IdxX) * Warps) + warp;
+        var record = ((((int)run.X * a.Tiles) + Grid.IdxX) * Warps) + warp;
         var gate = TTile.Load(Dev.Offset(record, TTile.RecordBytes, a.Gate), 0, lane);
         var up = TTile.Load(Dev.Offset(record, TTile.RecordBytes, a.Up), 0, lane);
-        var (first, end) = (Dev.LoadInt(a.Offsets + (expert * 4L)), Dev.LoadInt(a.Offsets + (expert * 4L) + 4));
-        for (; first < end; first += MaxTokens)
+        var (first, end) = ((int)run.Y, (int)run.Z);
+        while (true)
         {
-            // A lane looks after the digits of one of the next slots; past the end after the last one again.
+            // A lane has one of the next slots; past the end there is nothing that is asked for.
             var count = end - first < MaxTokens ? end - first : MaxTokens;
-            var from = ((int)((SlotAt(a, first + (lane < count ? lane : count - 1)) * a.Magic) >> 32) * Warps) + warp;
+            var from = ((int)((slot * a.Magic) >> 32) * Warps) + warp;
             for (var i = 0; i < count; i += 2)
             {
-                var digits = Dev.Offset(Warp.Shuffle(from, i + (lane >> 4)), Digits.RecordBytes, a.X);
+                var place = i + (lane >> 4);
+                var digits = Dev.Offset(Warp.Shuffle(from, place < count ? place : i), Digits.RecordBytes, a.X);
                 var inverse = Digits.Inverse<Zero>(digits);
                 var (g, u) = Digits.Dot2<TTile, Zero>(Digits.Hide<TTile>(gate, inverse), Digits.Hide<TTile>(up, inverse), digits, lane);
                 inverse = Warp.Shuffle(inverse, (lane & 2) << 3); // of the token that the lane's value belongs to
@@ -186,7 +189,10 @@ internal static class TileGateUp
                 var passed = Warp.ShuffleXor(sum, Tiles.Rows);
                 if (lane < Tiles.Rows) Store(a, SlotAt(a, first + warp), Grid.IdxX, lane, sum, passed);
             }
-            if (first + MaxTokens < end) Group.Barrier(); // the sums were read
+            first += MaxTokens;
+            if (first >= end) return;
+            Group.Barrier(); // the sums were read
+            slot = SlotAt(a, first + lane < end ? first + lane : first);
         }
     }
 

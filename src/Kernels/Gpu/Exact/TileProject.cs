@@ -222,14 +222,14 @@ internal static class TileProject
             for (; i + 2 < count; i += 4)
             {
                 var (inverseP, inverseQ) = (Inverse(a, first, i, count, s, lane), Inverse(a, first, i + 2, count, s, lane));
-                var (p, q) = Digits.DotTwice<TTile, Zero>(Digits.Hide<TTile>(record, inverseP), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
+                var (p, q) = Digits.DotTwice<TTile, Zero>(Digits.Hide<TTile>(record, inverseP, copies: true), At(a, first, i + (lane >> 4), count, s), At(a, first, i + 2 + (lane >> 4), count, s), lane);
                 Keep<TNorm>(a, p, inverseP, first, i, count, s, s == warp, warp, sums, lane);
                 Keep<TNorm>(a, q, inverseQ, first, i + 2, count, s, s == warp, warp, sums, lane);
             }
             if (i < count)
             {
                 var inverse = Inverse(a, first, i, count, s, lane);
-                var p = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(record, inverse), At(a, first, i + (lane >> 4), count, s), lane);
+                var p = Digits.Dot<TTile, Zero>(Digits.Hide<TTile>(record, inverse, copies: true), At(a, first, i + (lane >> 4), count, s), lane);
                 Keep<TNorm>(a, p, inverse, first, i, count, s, s == warp, warp, sums, lane);
             }
         }

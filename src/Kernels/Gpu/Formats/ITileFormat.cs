@@ -34,7 +34,10 @@ internal interface ITileFormat
     /// The same record, for <paramref name="zero"/> is 0, which the compiler cannot know: in a loop over tokens it would unpack the weights
     /// once before the loop, into more registers than there are.
     /// </summary>
-    static abstract TileRecord Hide(TileRecord record, uint zero);
+    /// <param name="record">What <see cref="Load"/> gave.</param>
+    /// <param name="zero">0.</param>
+    /// <param name="copies">Whether what is used more than once is hidden once, in registers of its own, or again at each use.</param>
+    static abstract TileRecord Hide(TileRecord record, uint zero, bool copies);
 
     /// <summary>Adds the products of sub-blocks 2·part and 2·part + 1; inlined with a constant part.</summary>
     static abstract TileSums Step(TileRecord record, int part, U4 digits, TileSums sums);

@@ -59,14 +59,22 @@ internal struct Q4_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Hide(TileRecord record, uint zero)
+    public static TileRecord Hide(TileRecord record, uint zero, bool copies)
     {
-        // One instruction with the masks that follow; the rest is hidden where it is used, so that no copy of it takes registers.
+        // One instruction with the masks that follow.
         record.Q0 = TileBits.Or(record.Q0, zero);
         record.Q1 = TileBits.Or(record.Q1, zero);
         record.Q2 = TileBits.Or(record.Q2, zero);
         record.Q3 = TileBits.Or(record.Q3, zero);
-        record.Zero = zero;
+        if (!copies)
+        {
+            record.Zero = zero;
+            return record;
+        }
+        record.S0 = TileBits.Or(record.S0, zero);
+        record.M |= zero;
+        record.D.X |= zero;
+        record.D.Y |= zero;
         return record;
     }
 

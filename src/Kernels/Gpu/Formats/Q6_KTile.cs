@@ -68,7 +68,7 @@ internal struct Q6_KTile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Hide(TileRecord record, uint zero) => record;
+    public static TileRecord Hide(TileRecord record, uint zero, bool copies) => record;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileSums Step(TileRecord record, int part, U4 digits, TileSums sums)

@@ -60,7 +60,7 @@ internal struct Q8_0Tile : ITileFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TileRecord Hide(TileRecord record, uint zero) => record;
+    public static TileRecord Hide(TileRecord record, uint zero, bool copies) => record;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileSums Step(TileRecord record, int part, U4 digits, TileSums sums)
