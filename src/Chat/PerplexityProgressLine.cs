@@ -28,7 +28,7 @@ internal sealed class PerplexityProgressLine(bool values) : IProgress<Perplexity
             if (values)
             {
                 Clear();
-                var kl = value.Divergence is { } divergence ? $"  KL = {divergence.Value:E3} ± {divergence.Error:E1}" : "";
+                var kl = value.Divergence is { } divergence ? $"  KL = {divergence.Value:0.000e+00} ± {divergence.Error:0.0e+00}" : "";
                 Console.Out.WriteLine($"[{value.Windows}/{value.OfWindows}] PPL = {value.Perplexity.Value:F4} ± {value.Perplexity.Error:F5}{kl}");
             }
         }

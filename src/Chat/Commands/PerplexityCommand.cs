@@ -25,17 +25,11 @@ internal static class PerplexityCommand
             HelpName = "N",
             DefaultValueFactory = _ => -1,
         }.TakesNumber(n => n is -1 or > 0, "1 or more, or -1 for all");
-        var stride = new Option<int?>("--stride")
+        var stride = new Option<int>("--stride")
         {
             Description = "Evaluate all of the text: windows begin N tokens after each other (N below -c), and each scores the tokens that no earlier one has, so that every token but the first is scored once, after at least c - N tokens where there are so many. Without it, llama.cpp's method: windows side by side, of each the second half scored.",
             HelpName = "N",
-            CustomParser = result =>
-            {
-                if (int.TryParse(result.Tokens[0].Value, out var n) && n > 0) return n;
-                result.AddError($"--stride takes 1 or more, not '{result.Tokens[0].Value}'");
-                return null;
-            },
-        };
+        }.TakesNumber(n => n > 0, "1 or more");
         var save = new Option<string?>("--save-logits") { Description = "Write the logits of all scored positions (4 bytes for each token of the vocabulary) to a base that other runs are compared with.", HelpName = "FILE" }.NotEmpty("a path");
         var compare = new Option<string?>("--kl-divergence") { Description = "Compare this run with a base that --save-logits wrote. Text, -c and --stride are those of the base.", HelpName = "FILE" }.NotEmpty("a path");
         var json = new Option<bool>("--json") { Description = "Print JSON, when all is done." };
@@ -60,7 +54,7 @@ internal static class PerplexityCommand
             var options = new PerplexityOptions
             {
                 Context = given is > 0 and var asked ? asked : given is null && basis is not null ? basis.Context : opened.ContextLength,
-                Stride = parsed.GetValue(stride) ?? basis?.Stride,
+                Stride = parsed.GetValue(stride) is > 0 and var step ? step : basis?.Stride,
                 MostWindows = parsed.GetValue(chunks) is > 0 and var most ? most : null,
                 Threads = engine.Threads(parsed),
                 SaveTo = saveTo,
@@ -107,13 +101,13 @@ internal static class PerplexityCommand
         Line($"against {options.Base!.Path}:");
         Line($"PPL of the base    {d.BasePerplexity.Value:F4} ± {d.BasePerplexity.Error:F5}");
         Line($"PPL / PPL of base  {d.Ratio.Value:F6} ± {d.Ratio.Error:F6}");
-        Line($"KL mean            {d.Mean.Value:E4} ± {d.Mean.Error:E1} nats");
-        Line($"KL median          {d.Median:E4}");
-        Line($"KL 90 %            {d.P90:E4}");
-        Line($"KL 95 %            {d.P95:E4}");
-        Line($"KL 99 %            {d.P99:E4}");
-        Line($"KL 99.9 %          {d.P999:E4}");
-        Line($"KL maximum         {d.Maximum:E4}");
+        Line($"KL mean            {d.Mean.Value:0.0000e+00} ± {d.Mean.Error:0.0e+00} nats");
+        Line($"KL median          {d.Median:0.0000e+00}");
+        Line($"KL 90 %            {d.P90:0.0000e+00}");
+        Line($"KL 95 %            {d.P95:0.0000e+00}");
+        Line($"KL 99 %            {d.P99:0.0000e+00}");
+        Line($"KL 99.9 %          {d.P999:0.0000e+00}");
+        Line($"KL maximum         {d.Maximum:0.0000e+00}");
         Line($"Δp mean            {100 * d.DeltaMean.Value:F4} ± {100 * d.DeltaMean.Error:F4} %");
         Line($"Δp RMS             {100 * d.DeltaRms.Value:F4} ± {100 * d.DeltaRms.Error:F4} %");
         Line($"same top token     {100 * d.SameTop.Value:F3} ± {100 * d.SameTop.Error:F3} %");

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace WarpDecode.Runtime.Evaluation;
@@ -32,7 +33,7 @@ internal static class LogSoftmax
         return most + Math.Log(sum);
     }
 
-    /// <summary>The first of the largest logits.</summary>
+    /// <summary>The first of the largest logits, none of which is NaN.</summary>
     public static int ArgMax(ReadOnlySpan<float> logits)
     {
         var most = Range(logits).Most;
@@ -75,6 +76,7 @@ internal static class LogSoftmax
         return sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> Term(Vector512<double> logP, Vector512<double> logQ)
     {
         var r = logQ - logP;
@@ -94,6 +96,7 @@ internal static class LogSoftmax
     }
 
     // eʳ - 1 - r = r²/2 (1 + r/3 (1 + r/4 (…))); for |r| ≤ 0.1 the first term left out, r⁹/9!, is below 10⁻¹² of the whole.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> Series(Vector512<double> r)
     {
         var one = Vector512<double>.One;

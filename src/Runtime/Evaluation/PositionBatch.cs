@@ -67,8 +67,11 @@ internal sealed class PositionBatch
             var p = basis.AsSpan(at * vocabulary, vocabulary);
             var pSum = LogSoftmax.LogSumExp(p);
             result.BaseLogP = p[targets[at]] - pSum;
-            result.Divergence = LogSoftmax.Divergence(p, pSum, q, qSum);
-            result.SameTop = LogSoftmax.ArgMax(p) == LogSoftmax.ArgMax(q);
+            if (double.IsFinite(result.LogP) && double.IsFinite(result.BaseLogP))
+            {
+                result.Divergence = LogSoftmax.Divergence(p, pSum, q, qSum);
+                result.SameTop = LogSoftmax.ArgMax(p) == LogSoftmax.ArgMax(q);
+            }
         }
         scores[at] = result;
     }
