@@ -9,12 +9,7 @@ internal sealed class EngineOptionsBinder
 {
     private const int MostThreads = 1024; // a typing mistake should not exhaust the machine
 
-    private readonly Option<int> context = new Option<int>("--context", "-c")
-    {
-        Description = "Most tokens of the conversation; 0 for what the model was trained for, if the memory allows.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 0,
-    }.TakesNumber(n => n >= 0, "0 or more");
+    private readonly Option<int> context;
 
     private readonly Option<BackendKind> backend = new("--backend")
     {
@@ -91,14 +86,34 @@ internal sealed class EngineOptionsBinder
         },
     };
 
+    /// <param name="contextIs">What the tokens of --context are, if not those of a conversation.</param>
+    /// <param name="usualContext">How many they are where nothing is said; 0 for what the model was trained for.</param>
+    public EngineOptionsBinder(string contextIs = "Most tokens of the conversation", int usualContext = 0) =>
+        context = new Option<int>("--context", "-c")
+        {
+            Description = contextIs + "; 0 for what the model was trained for, if the memory allows.",
+            HelpName = "N",
+            DefaultValueFactory = _ => usualContext,
+        }.TakesNumber(n => n >= 0, "0 or more");
+
     public void AddTo(Command command)
     {
         foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, threads, kvType }) command.Options.Add(option);
     }
 
+    /// <summary>The value of --context; null where nothing was said.</summary>
+    public int? GivenContext(ParseResult parsed) => parsed.GetResult(context) is { Implicit: false } ? parsed.GetValue(context) : null;
+
+    /// <summary>The value of --threads.</summary>
+    public int Threads(ParseResult parsed) => parsed.GetValue(threads);
+
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
+    /// <param name="model">Its file.</param>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="cancellation">Ends loading.</param>
+    /// <param name="contextLength">Overrides --context.</param>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
-    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation)
+    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, int? contextLength = null)
     {
         var progress = LoadProgressLine.ForTerminal();
         var options = new EngineOptions
@@ -106,7 +121,7 @@ internal sealed class EngineOptionsBinder
             Backend = parsed.GetValue(backend),
             Threads = parsed.GetValue(threads),
             KvType = parsed.GetValue(kvType),
-            ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
+            ContextLength = (contextLength ?? parsed.GetValue(context)) is > 0 and var n ? n : null,
             GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
             CpuMoe = parsed.GetValue(cpuMoe),
             Moe = parsed.GetValue(moe),

@@ -1,6 +1,7 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
+using WarpDecode.Runtime.Evaluation;
 
 namespace WarpDecode.Chat;
 
@@ -21,6 +22,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
+                return ExitCode.Failed;
+            case EvaluationException evaluation:
+                Write(evaluation.Message, evaluation.Advice);
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
+using WarpDecode.Tests;
 using Xunit;
 
 namespace WarpDecode.Chat.Tests;
@@ -93,6 +94,19 @@ public sealed class TerminalTests : IDisposable
         Await("-p hi\n.{20}");
         Keys("C-c");
         Await("\n" + Regex.Escape(Shell) + "$");
+        Finish(130);
+    }
+
+    [Fact]
+    public void AnEvaluationShowsHowFarItIs()
+    {
+        Open();
+        var text = Path.Combine(TestData.Root, "models", "eval", "heldout.txt");
+        Type($"'{WdRun.Path}' perplexity '{WdRun.Model}' -f '{text}' -c 64 --backend reference");
+        Await("\n\\[1/\\d+\\] PPL = (.*\n)+\\[=* *\\] \\d+ %, window \\d+ of \\d+, [0-9,]+ tokens/s, \\d:\\d\\d:\\d\\d left");
+        Keys("C-c");
+        Await("\n" + Regex.Escape(Shell) + "$");
+        Assert.DoesNotContain(" left", Screen(), StringComparison.Ordinal); // the bar goes
         Finish(130);
     }
 
