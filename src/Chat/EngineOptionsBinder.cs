@@ -97,8 +97,12 @@ internal sealed class EngineOptionsBinder
     }
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
+    /// <param name="model">Path of the model.</param>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="cancellation">Ends loading.</param>
+    /// <param name="adapt">What the command itself needs, added to what the options say.</param>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
-    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation)
+    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
     {
         var progress = LoadProgressLine.ForTerminal();
         var options = new EngineOptions
@@ -115,7 +119,7 @@ internal sealed class EngineOptionsBinder
         };
         try
         {
-            var engine = Engine.Open(model, options);
+            var engine = Engine.Open(model, adapt is null ? options : adapt(options));
             progress?.Clear();
             foreach (var note in engine.Notes) Console.Error.WriteLine("note:  " + note);
             return engine;

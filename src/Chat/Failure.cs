@@ -1,6 +1,7 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
+using WarpDecode.Runtime.Evaluation;
 
 namespace WarpDecode.Chat;
 
@@ -18,6 +19,9 @@ internal static class Failure
                 return ExitCode.BadUsage;
             case ModelFileException file:
                 Write(file.Message, file.Advice ?? "Check the file, or try another model.");
+                return ExitCode.Failed;
+            case EvalFileException file:
+                Write(file.Message, file.Advice ?? "Correct the line, or leave it out.");
                 return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
