@@ -34,7 +34,7 @@ internal sealed class ResultsFile : IDisposable
     /// <exception cref="IOException">It cannot be opened, for example because another run writes to it.</exception>
     public static ResultsFile Open(string path, Header header, EvalTask task, bool restart, out List<ItemResult> done)
     {
-        var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+        var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         try
         {
             var file = new ResultsFile(stream, path);

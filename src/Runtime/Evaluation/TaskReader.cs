@@ -15,6 +15,7 @@ internal sealed class TaskReader
     private const int MostLineBytes = 16 << 20;
     private const int MostChoices = 64;
     private const int MostTexts = 1000;   // answers, stop strings, messages
+    private const string HalfPair = "half of a surrogate pair (\\uD800 to \\uDFFF)";
     private const int MostPattern = 64 << 10; // characters
 
     /// <summary>A pattern that takes longer on an answer backtracks without end, for all that matters.</summary>
@@ -64,6 +65,10 @@ internal sealed class TaskReader
             throw new EvalFileException(
                 $"the line is not JSON from byte {e.BytePositionInLine ?? 0} on", file, line, null, "one JSON object, each field once", Reason(e), inner: e);
         }
+        catch (InvalidOperationException e) // of a name; of a value, Text says which
+        {
+            throw new EvalFileException("a field's name is unusable", file, line, null, "well-formed text", HalfPair, inner: e);
+        }
     }
 
     private TaskItem ReadItem(JsonElement item)
@@ -73,8 +78,8 @@ internal sealed class TaskReader
         var known = isChoice ? ChoiceFields : GenerationFields;
         foreach (var field in item.EnumerateObject())
         {
-            if (!known.Contains(Name(field), StringComparer.Ordinal))
-                Throw($"unknown field of a {(isChoice ? "multiple-choice" : "generation")} item", Name(field), string.Join(", ", known), "another name");
+            if (!known.Contains(field.Name, StringComparer.Ordinal))
+                Throw($"unknown field of a {(isChoice ? "multiple-choice" : "generation")} item", field.Name, string.Join(", ", known), "another name");
         }
         var textField = isChoice ? "context" : "prompt";
         var hasText = item.TryGetProperty(textField, out var text);
@@ -133,7 +138,7 @@ internal sealed class TaskReader
             if (message.ValueKind != JsonValueKind.Object) Throw("unusable", field, "an object {role, content}", Show(message));
             foreach (var part in message.EnumerateObject())
             {
-                if (Name(part) is not ("role" or "content")) Throw("unknown field", $"{field}.{Name(part)}", "role, content", "another name");
+                if (part.Name is not ("role" or "content")) Throw("unknown field", $"{field}.{part.Name}", "role, content", "another name");
             }
             if (!message.TryGetProperty("role", out var role)) Throw("the message lacks", $"{field}.role", "a role", "nothing");
             if (!message.TryGetProperty("content", out var content)) Throw("the message lacks", $"{field}.content", "a text", "nothing");
@@ -199,19 +204,7 @@ internal sealed class TaskReader
         }
         catch (InvalidOperationException e)
         {
-            throw new EvalFileException("unusable", file, line, field, "well-formed text", "half of a surrogate pair (\\uD800 to \\uDFFF)", inner: e);
-        }
-    }
-
-    private string Name(JsonProperty field)
-    {
-        try
-        {
-            return field.Name;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new EvalFileException("a field's name is unusable", file, line, null, "well-formed text", "half of a surrogate pair (\\uD800 to \\uDFFF)", inner: e);
+            throw new EvalFileException("unusable", file, line, field, "well-formed text", HalfPair, inner: e);
         }
     }
 
