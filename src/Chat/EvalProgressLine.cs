@@ -4,11 +4,11 @@ using WarpDecode.Runtime.Evaluation;
 namespace WarpDecode.Chat;
 
 /// <summary>A line on stderr that says how far an evaluation is, and goes when it is done; only on a terminal.</summary>
-internal sealed class EvalProgressLine : IProgress<EvalProgress>
+internal sealed class EvalProgressLine(int total) : IProgress<EvalProgress>, IProgress<int>
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(0.1);
     private readonly bool visible = !Console.IsErrorRedirected;
-    private readonly long start = Stopwatch.GetTimestamp();
+    private long start = Stopwatch.GetTimestamp();
     private TimeSpan next = Pause;
     private bool shown;
 
@@ -25,6 +25,24 @@ internal sealed class EvalProgressLine : IProgress<EvalProgress>
         var left = elapsed * ((double)(value.Total - value.Done) / computed);
         Console.Error.Write($"\r{value.Done} of {value.Total} items, {100.0 * value.Right / value.Done:F1} % right, about {Words(left)} left \u001b[K");
         shown = true;
+    }
+
+    /// <summary>Items turned into tokens, before the model is opened.</summary>
+    public void Report(int value)
+    {
+        var elapsed = Stopwatch.GetElapsedTime(start);
+        if (!visible || elapsed < next) return;
+        next = elapsed + Pause;
+        Console.Error.Write($"\rreading the items: {value} of {total}, about {Words(elapsed * ((double)(total - value) / value))} left \u001b[K");
+        shown = true;
+    }
+
+    /// <summary>Begins to measure the time anew, for the items themselves.</summary>
+    public void Begin()
+    {
+        Clear();
+        start = Stopwatch.GetTimestamp();
+        next = Pause;
     }
 
     /// <summary>Takes the line away, if there is one.</summary>

@@ -57,11 +57,12 @@ internal static class EvalCommand
                 FewShot = parsed.GetValue(fewShot) is { } examples ? EvalTask.Read(examples, cancellation: cancellation) : null,
                 Shots = parsed.GetValue(shots),
             };
-            var plan = Plan(path, items, options, cancellation);
+            var progress = new EvalProgressLine(items.Count);
+            var plan = Plan(path, items, options, progress, cancellation);
             using var opened = engine.Open(path, parsed, cancellation, o => o with { Sessions = plan.Sessions, ContextLength = o.ContextLength ?? plan.ContextLength });
             var results = parsed.GetValue(outFile) ?? $"{Path.GetFileNameWithoutExtension(items.Path)}.{Path.GetFileNameWithoutExtension(path)}.eval.jsonl";
             var start = Stopwatch.GetTimestamp();
-            var progress = new EvalProgressLine();
+            progress.Begin();
             EvalReport report;
             try
             {
@@ -92,10 +93,17 @@ internal static class EvalCommand
     }
 
     // The file is opened a second time with the engine, which by then knows how much room the task needs.
-    private static EvalPlan Plan(string model, EvalTask items, EvalOptions options, CancellationToken cancellation)
+    private static EvalPlan Plan(string model, EvalTask items, EvalOptions options, EvalProgressLine progress, CancellationToken cancellation)
     {
         using var file = ModelFile.Open(model);
-        return EvalPlan.Of(file, items, options, cancellation);
+        try
+        {
+            return EvalPlan.Of(file, items, options, progress, cancellation);
+        }
+        finally
+        {
+            progress.Clear();
+        }
     }
 
     private static void TakesCount(Option<int?> option, int most) => option.CustomParser = result =>

@@ -52,10 +52,11 @@ public sealed class EvalPlan
     /// <param name="file">The model, for its tokenizer and chat template.</param>
     /// <param name="task">The items.</param>
     /// <param name="options">How they are put.</param>
+    /// <param name="progress">Told how many items are turned into tokens; by several threads, one at a time.</param>
     /// <param name="cancellation">Ends the work between two items.</param>
     /// <exception cref="EvalFileException">An item cannot be put to this model: too long, or without a token of its own; or it has no examples.</exception>
     /// <exception cref="ModelFileException">The file has no tokenizer that is supported, or no template for conversations.</exception>
-    public static EvalPlan Of(ModelFile file, EvalTask task, EvalOptions options, CancellationToken cancellation = default)
+    public static EvalPlan Of(ModelFile file, EvalTask task, EvalOptions options, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(task);
@@ -67,9 +68,15 @@ public sealed class EvalPlan
         var template = task.Items.Any(item => item.Messages is not null) ? ChatTemplate.FromMetadata(file) : null;
         var encoder = new PromptEncoder(task, options, tokenizer, template);
         var prompts = new Prompt[task.Count];
+        var gate = new Lock();
+        var done = 0;
         try
         {
-            Parallel.For(0, prompts.Length, new ParallelOptions { CancellationToken = cancellation }, i => prompts[i] = encoder.Encode(task.Items[i]));
+            Parallel.For(0, prompts.Length, new ParallelOptions { CancellationToken = cancellation }, i =>
+            {
+                prompts[i] = encoder.Encode(task.Items[i]);
+                lock (gate) progress?.Report(++done);
+            });
         }
         catch (AggregateException several)
         {
