@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using WarpDecode.Formats;
@@ -27,7 +28,7 @@ internal static class EvalCommand
         var restart = new Option<bool>("--restart") { Description = "Forget the results that are there and start anew." };
         var json = new Option<string?>("--json") { Description = "Write the scores as JSON; - for stdout, in the place of the table.", HelpName = "FILE" }.NotEmpty("a path");
         var limit = new Option<int?>("--limit") { Description = "Only the first N items.", HelpName = "N" };
-        TakesCount(limit, int.MaxValue);
+        TakesCount(limit);
         var batch = new Option<int>("--batch") { Description = "Answers generated at once; the results do not depend on it.", HelpName = "N", DefaultValueFactory = _ => 8 }
             .TakesNumber(n => n is > 0 and <= MostBatch, $"1 to {MostBatch}");
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "Most tokens of an answer whose item does not say.", HelpName = "N", DefaultValueFactory = _ => 256 }
@@ -36,7 +37,7 @@ internal static class EvalCommand
         var prefix = new Option<string?>("--prefix") { Description = "Put the text of this file before each item's text, as it is.", HelpName = "FILE" }.NotEmpty("a path");
         var fewShot = new Option<string?>("--few-shot") { Description = "Put the items of this task file before each item, with their answers; those with a category only before items of that category.", HelpName = "FILE" }.NotEmpty("a path");
         var shots = new Option<int?>("--shots") { Description = "Most examples before one item, the first of the file. Default: all.", HelpName = "N" };
-        TakesCount(shots, int.MaxValue);
+        TakesCount(shots);
         var engine = new EngineOptionsBinder();
         var command = new Command("eval", "Put questions to a model and count right answers: multiple choice by log-likelihood, or generated answers.")
         {
@@ -106,16 +107,16 @@ internal static class EvalCommand
         }
     }
 
-    private static void TakesCount(Option<int?> option, int most) => option.CustomParser = result =>
+    private static void TakesCount(Option<int?> option) => option.CustomParser = result =>
     {
-        if (int.TryParse(result.Tokens[0].Value, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var n) && n > 0 && n <= most) return n;
+        if (int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0) return n;
         result.AddError($"{option.Name} takes 1 or more, not '{result.Tokens[0].Value}'");
         return null;
     };
 
     private static void Print(Finished run)
     {
-        var rows = run.Report.Categories.Select(row => (Name: row.Category is { } name ? ModelFileText(name) : "(none)", Row: row)).Append((Name: "all", Row: run.Report.Overall)).ToList();
+        var rows = run.Report.Categories.Select(row => (Name: row.Category is { } name ? Printable(name) : "(none)", Row: row)).Append((Name: "all", Row: run.Report.Overall)).ToList();
         if (rows.Count == 2 && run.Report.Categories[0].Category is null) rows.RemoveAt(0); // no categories: one line says it
         var width = Math.Max(8, rows.Max(row => row.Name.Length));
         if (run.Report.Overall.Acc is not null)
@@ -143,7 +144,12 @@ internal static class EvalCommand
     private static string Percent(double share) => $"{100 * share:F1} %";
 
     // A name from a file must not drive the terminal.
-    private static string ModelFileText(string text) => new([.. text.Take(60).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\uFFFD' : c)]);
+    private static string Printable(string text) => new([.. text.Take(60).Select(c => char.GetUnicodeCategory(c) switch
+    {
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate => '\uFFFD',
+        UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator => '\uFFFD',
+        _ => c,
+    })]);
 
     private static void WriteJson(Stream stream, Finished run)
     {
