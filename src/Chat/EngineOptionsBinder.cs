@@ -108,12 +108,12 @@ internal sealed class EngineOptionsBinder
     public int Threads(ParseResult parsed) => parsed.GetValue(threads);
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
-    /// <param name="model">Its file.</param>
+    /// <param name="model">Path of the model.</param>
     /// <param name="parsed">The command line.</param>
     /// <param name="cancellation">Ends loading.</param>
-    /// <param name="contextLength">Overrides --context.</param>
+    /// <param name="adapt">What the command itself needs, added to what the options say.</param>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
-    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, int? contextLength = null)
+    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
     {
         var progress = LoadProgressLine.ForTerminal();
         var options = new EngineOptions
@@ -121,7 +121,7 @@ internal sealed class EngineOptionsBinder
             Backend = parsed.GetValue(backend),
             Threads = parsed.GetValue(threads),
             KvType = parsed.GetValue(kvType),
-            ContextLength = (contextLength ?? parsed.GetValue(context)) is > 0 and var n ? n : null,
+            ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
             GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
             CpuMoe = parsed.GetValue(cpuMoe),
             Moe = parsed.GetValue(moe),
@@ -130,7 +130,7 @@ internal sealed class EngineOptionsBinder
         };
         try
         {
-            var engine = Engine.Open(model, options);
+            var engine = Engine.Open(model, adapt is null ? options : adapt(options));
             progress?.Clear();
             foreach (var note in engine.Notes) Console.Error.WriteLine("note:  " + note);
             return engine;

@@ -20,6 +20,9 @@ internal static class Failure
             case ModelFileException file:
                 Write(file.Message, file.Advice ?? "Check the file, or try another model.");
                 return ExitCode.Failed;
+            case EvalFileException file:
+                Write(file.Message, file.Advice ?? "Correct the line, or leave it out.");
+                return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
                 return ExitCode.Failed;

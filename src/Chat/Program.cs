@@ -59,6 +59,7 @@ internal static class Program
         root.Subcommands.Add(DetokenizeCommand.Create());
         root.Subcommands.Add(LogitsCommand.Create());
         root.Subcommands.Add(PerplexityCommand.Create());
+        root.Subcommands.Add(EvalCommand.Create());
         return root;
     }
 }

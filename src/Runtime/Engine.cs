@@ -48,6 +48,7 @@ public sealed class Engine : IDisposable
         try
         {
             kvType = ChooseKvType(options);
+            Moe = options.Moe;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
@@ -98,6 +99,13 @@ public sealed class Engine : IDisposable
     internal int StepTokens => step.Capacity;
 
     internal ModelConfig Config => config;
+
+    internal string BackendName => backend.Name;
+
+    internal WeightType KvType => kvType;
+
+    /// <summary>The form that was asked for.</summary>
+    internal MoeForm Moe { get; }
 
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
     /// <param name="path">A GGUF file.</param>

@@ -98,7 +98,7 @@ public sealed class TerminalTests : IDisposable
     }
 
     [Fact]
-    public void AnEvaluationShowsHowFarItIs()
+    public void PerplexityShowsHowFarItIs()
     {
         Open();
         var text = Path.Combine(TestData.Root, "models", "eval", "heldout.txt");
@@ -107,6 +107,19 @@ public sealed class TerminalTests : IDisposable
         Keys("C-c");
         Await("\n" + Regex.Escape(Shell) + "$");
         Assert.DoesNotContain(" left", Screen(), StringComparison.Ordinal); // the bar goes
+        Finish(130);
+    }
+
+    [Fact]
+    public void AnEvaluationShowsHowFarItIs()
+    {
+        Open();
+        var models = Path.Combine(TestData.Root, "models");
+        Type($"'{WdRun.Path}' eval '{models}/{DefaultModelTests.Name}' --task '{models}/eval/exact_match.jsonl' --backend cpu -t 1 --out r");
+        Await(@"\d+ of 801 items, \d+\.\d % right, about [\d.]+ (s|min|h) left");
+        Keys("C-c");
+        Await(@"note:  \d+ of 801 items are done; the same command goes on from them \(r\)\n" + Regex.Escape(Shell) + "$");
+        Assert.DoesNotContain(" left", Screen(), StringComparison.Ordinal);
         Finish(130);
     }
 

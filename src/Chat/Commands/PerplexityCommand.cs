@@ -50,7 +50,8 @@ internal static class PerplexityCommand
             using var basis = parsed.GetValue(compare) is { } basePath ? BaseFile.Open(basePath) : null;
             var text = textPath is null ? null : await ReadAsync(textPath, cancellation);
 
-            using var opened = engine.Open(path, parsed, cancellation, contextLength: given ?? basis?.Context);
+            using var opened = engine.Open(
+                path, parsed, cancellation, options => given is null && basis is not null ? options with { ContextLength = basis.Context } : options);
             var options = new PerplexityOptions
             {
                 Context = given is > 0 and var asked ? asked : given is null && basis is not null ? basis.Context : opened.ContextLength,
