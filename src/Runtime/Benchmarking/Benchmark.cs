@@ -113,9 +113,10 @@ public static class Benchmark
             using var host = deviceBandwidth is null ? new HostBandwidth(options.Threads) : null;
             var read = deviceBandwidth ?? new Rates();
             var bytes = new StepBytes(engine.File, engine.Config, engine.KvType);
+            var sessions = Stand(engine, batches.Count == 0 ? 1 : batches[^1], setting.Depth, cancellation);
             var tests = new List<Test>();
-            if (options.PromptTokens > 0) tests.Add(new PrefillTest(engine, bytes, setting.Depth, options.PromptTokens));
-            tests.AddRange(batches.Select(batch => new DecodeTest(engine, bytes, setting.Depth, options.DecodeTokens, batch)));
+            if (options.PromptTokens > 0) tests.Add(new PrefillTest(engine, bytes, sessions[0], options.PromptTokens));
+            tests.AddRange(batches.Select(batch => new DecodeTest(engine, bytes, sessions[..batch], options.DecodeTokens)));
 
             // Everything is measured in turn, so that a disturbance of the machine meets all of it alike; first all is done once unmeasured.
             var (done, total) = (0, tests.Count * (options.Repeats + 1));
@@ -131,6 +132,20 @@ public static class Benchmark
             var device = engine.Backend[(engine.BackendName.Length + 2)..^1];
             rows.AddRange(tests.Select(test => test.Row(engine.BackendName, device, NameOf(setting.Moe), $"{engine.KvType}", read)));
         }
+    }
+
+    /// <summary>Sessions that stand at the depth; every measurement leaves them so.</summary>
+    private static Session[] Stand(Engine engine, int count, int depth, CancellationToken cancellation)
+    {
+        var random = new Random(4);
+        var sessions = new Session[count];
+        for (var i = 0; i < count; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            sessions[i] = engine.CreateSession();
+            engine.Stand(sessions[i], depth, [.. Enumerable.Range(0, Engine.PageTokens).Select(_ => random.Next(engine.Vocabulary))]);
+        }
+        return sessions;
     }
 
     private sealed record Setting(BackendKind Backend, MoeForm Moe, int Depth)
@@ -246,33 +261,21 @@ public static class Benchmark
         public abstract BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read);
 
         protected int[] Tokens(int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(engine.Vocabulary))];
-
-        /// <summary>A session that stands at the depth.</summary>
-        protected Session Begin(int depth)
-        {
-            var session = engine.CreateSession();
-            engine.Stand(session, depth, Tokens(Engine.PageTokens));
-            return session;
-        }
     }
 
-    private sealed class PrefillTest(Engine engine, StepBytes bytes, int depth, int tokens) : Test(engine)
+    private sealed class PrefillTest(Engine engine, StepBytes bytes, Session session, int tokens) : Test(engine)
     {
         private readonly Engine engine = engine;
+        private readonly int depth = session.Length;
 
         public override string Name => $"prefill {tokens}";
 
         public override void Run(bool measured, CancellationToken cancellation)
         {
-            using var session = Begin(depth);
             if (!measured)
             {
                 var begun = Stopwatch.GetTimestamp();
-                for (var i = 0; i < 3 && Stopwatch.GetElapsedTime(begun) < Settling; i++)
-                {
-                    Time(session, cancellation);
-                    session.Rewind(depth);
-                }
+                for (var i = 0; i < 3 && Stopwatch.GetElapsedTime(begun) < Settling; i++) Time(cancellation);
                 var steps = engine.CountExperts(session, Tokens(tokens));
                 var (sum, at) = (0L, depth);
                 for (var i = 0; i < steps.Count; i++)
@@ -283,10 +286,11 @@ public static class Benchmark
                 }
                 Bytes.Add(sum);
                 Experts.Add(steps.Average(layers => layers.Average()));
+                session.Rewind(depth);
                 return;
             }
             var before = GC.GetTotalAllocatedBytes(precise: true);
-            Rates.Add(tokens / Time(session, cancellation));
+            Rates.Add(tokens / Time(cancellation));
             ManagedBytes = Math.Min(ManagedBytes, GC.GetTotalAllocatedBytes(precise: true) - before);
         }
 
@@ -307,43 +311,39 @@ public static class Benchmark
             ManagedBytes = ManagedBytes,
         };
 
-        private double Time(Session session, CancellationToken cancellation)
+        private double Time(CancellationToken cancellation)
         {
             var prompt = Tokens(tokens);
             var best = new TopLogit[1];
             var begun = Stopwatch.GetTimestamp();
             session.Append(prompt, cancellation);
             if (!session.TryTop(best)) _ = session.Logits; // waits for the device
-            return Stopwatch.GetElapsedTime(begun).TotalSeconds;
+            var seconds = Stopwatch.GetElapsedTime(begun).TotalSeconds;
+            session.Rewind(depth);
+            return seconds;
         }
     }
 
-    private sealed class DecodeTest(Engine engine, StepBytes bytes, int depth, int tokens, int batch) : Test(engine)
+    private sealed class DecodeTest(Engine engine, StepBytes bytes, Session[] sessions, int tokens) : Test(engine)
     {
         private readonly Engine engine = engine;
+        private readonly int depth = sessions[0].Length;
+        private readonly int batch = sessions.Length;
         private readonly Sampler greedy = new(new SamplerOptions { Temperature = 0 }, engine.Vocabulary);
 
         public override string Name => $"decode {tokens} × {batch}";
 
         public override void Run(bool measured, CancellationToken cancellation)
         {
-            var sessions = new Session[batch];
-            try
+            if (!measured)
             {
-                for (var i = 0; i < batch; i++) sessions[i] = Begin(depth);
-                if (!measured) Settle(sessions, cancellation);
-                else
-                {
-                    Count(sessions);
-                    var (seconds, allocated) = Time(sessions, tokens, cancellation);
-                    Rates.Add(batch * tokens / seconds);
-                    ManagedBytes = Math.Min(ManagedBytes, allocated / tokens);
-                }
+                Settle(cancellation);
+                return;
             }
-            finally
-            {
-                foreach (var session in sessions) session?.Dispose();
-            }
+            Count();
+            var (seconds, allocated) = Time(cancellation);
+            Rates.Add(batch * tokens / seconds);
+            ManagedBytes = Math.Min(ManagedBytes, allocated / tokens);
         }
 
         public override BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read) => new()
@@ -364,17 +364,13 @@ public static class Benchmark
         };
 
         // The whole window once, for a GPU records the steps of each shape in it; and until the compiler has settled.
-        private void Settle(Session[] sessions, CancellationToken cancellation)
+        private void Settle(CancellationToken cancellation)
         {
             var begun = Stopwatch.GetTimestamp();
-            for (var steps = 0; steps == 0 || (steps < SettlingSteps && Stopwatch.GetElapsedTime(begun) < Settling); steps += tokens)
-            {
-                Time(sessions, tokens, cancellation);
-                foreach (var session in sessions) session.Rewind(depth);
-            }
+            for (var steps = 0; steps == 0 || (steps < SettlingSteps && Stopwatch.GetElapsedTime(begun) < Settling); steps += tokens) Time(cancellation);
         }
 
-        private void Count(Session[] sessions)
+        private void Count()
         {
             for (var i = 0; i < CountedSteps; i++)
             {
@@ -386,18 +382,20 @@ public static class Benchmark
             foreach (var session in sessions) session.Rewind(depth);
         }
 
-        private (double Seconds, long Allocated) Time(Session[] sessions, int steps, CancellationToken cancellation)
+        private (double Seconds, long Allocated) Time(CancellationToken cancellation)
         {
-            var all = Tokens(batch * steps);
+            var all = Tokens(batch * tokens);
             var before = GC.GetTotalAllocatedBytes(precise: true);
             var begun = Stopwatch.GetTimestamp();
-            for (var i = 0; i < steps; i++)
+            for (var i = 0; i < tokens; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 engine.Decode(sessions, all.AsSpan(i * batch, batch));
                 foreach (var session in sessions) _ = greedy.Sample(session);
             }
-            return (Stopwatch.GetElapsedTime(begun).TotalSeconds, GC.GetTotalAllocatedBytes(precise: true) - before);
+            var (seconds, allocated) = (Stopwatch.GetElapsedTime(begun).TotalSeconds, GC.GetTotalAllocatedBytes(precise: true) - before);
+            foreach (var session in sessions) session.Rewind(depth);
+            return (seconds, allocated);
         }
     }
 }

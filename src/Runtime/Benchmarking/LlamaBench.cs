@@ -38,9 +38,10 @@ public static class LlamaBench
                 e.GetProperty("n_prompt").GetInt32(),
                 e.GetProperty("n_gen").GetInt32(),
                 e.TryGetProperty("n_depth", out var depth) ? depth.GetInt32() : 0, // older versions know no depth
-                e.GetProperty("n_gpu_layers").GetInt32() > 0 && e.GetProperty("backends").GetString() is { } backends && backends.Split(',').Any(b => b.Trim() is not ("CPU" or "BLAS" or "RPC")),
+                e.GetProperty("n_gpu_layers").GetInt32() != 0 && // -1 is all
+                     e.GetProperty("backends").GetString() is { } backends && backends.Split(',').Any(b => b.Trim() is not ("CPU" or "BLAS" or "RPC")),
                 e.GetProperty("model_filename").GetString() ?? "",
-                $"build {e.GetProperty("build_commit").GetString()}, {e.GetProperty("backends").GetString()}, {e.GetProperty("n_threads").GetInt32()} threads, {e.GetProperty("type_k").GetString()} keys",
+                $"build {e.GetProperty("build_number").GetInt32()} ({e.GetProperty("build_commit").GetString()}), {e.GetProperty("backends").GetString()}, {e.GetProperty("n_threads").GetInt32()} threads, {e.GetProperty("type_k").GetString()} keys",
                 new Rates([.. e.GetProperty("samples_ts").EnumerateArray().Select(s => s.GetDouble())]))).ToList();
             return list.Count > 0 && list.TrueForAll(r => r.Rates.Values.Count > 0) ? list : throw new FormatException($"{file}: there is no result in it");
         }
