@@ -56,15 +56,15 @@ internal static unsafe class SyntheticWeights
                 Scale(to, 34, 0, std / 73.9f); // 73.9: standard deviation of a uniform signed byte
                 break;
             case WeightType.Q4_K:
-                // d · s · (q − 7.5): mins equal to the scales and dmin = 7.5 d make the mean 0; s is 47.5 on average, q deviates by 4.61.
+                // d · s · (q − 7.5): mins equal to the scales and dmin = 7.5 d make the mean 0; the squares of s are 36.5² on average, q deviates by 4.61.
                 random.Bytes(to);
                 for (var at = 0; at < to.Length; at += 144)
                 {
                     to.Slice(at + 4, 4).CopyTo(to.Slice(at + 8, 4));
                     for (var i = 12; i < 16; i++) to[at + i] = (byte)((to[at + i] & 15) * 17);
                 }
-                Scale(to, 144, 0, std / (4.61f * 47.5f));
-                Scale(to, 144, 2, 7.5f * std / (4.61f * 47.5f));
+                Scale(to, 144, 0, std / (4.61f * 36.5f));
+                Scale(to, 144, 2, 7.5f * std / (4.61f * 36.5f));
                 break;
             case WeightType.Q6_K:
                 random.Bytes(to);

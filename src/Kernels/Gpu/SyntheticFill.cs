@@ -37,7 +37,7 @@ internal struct ScaleArgs
 /// <summary>The weights of <see cref="SyntheticWeights"/>, made on the device and with powers of two for magnitudes.</summary>
 internal sealed class SyntheticFill(GpuDevice device)
 {
-    private const int Blocks = 1056;
+    private const int MostBlocks = 1056;
 
     private readonly Kernel<FillArgs> fill = device.Compile<FillArgs>(SyntheticKernels.Fill);
     private readonly Kernel<BalanceArgs> balance = device.Compile<BalanceArgs>(SyntheticKernels.BalanceQ4K);
@@ -66,7 +66,7 @@ internal sealed class SyntheticFill(GpuDevice device)
                 Words(address, rows, rowBytes, (int)(rowBytes / 4), uint.MaxValue, 0);
                 var d = Half(MathF.ScaleB(1, exponent) / (32 * 4.6f));
                 var min = Half(7.5f * MathF.ScaleB(1, exponent) / (32 * 4.6f));
-                balance.Launch(new BalanceArgs { To = address, Blocks = rows * (columns / 256), Scales = d | (min << 16) }, Blocks);
+                balance.Launch(new BalanceArgs { To = address, Blocks = rows * (columns / 256), Scales = d | (min << 16) }, Blocks(rows * (columns / 256)));
                 break;
             case WeightType.Q6_K: // d · s · (q − 32): scales deviate by 74, q by 18.5
                 Words(address, rows, rowBytes, (int)(rowBytes / 4), uint.MaxValue, 0);
@@ -91,15 +91,17 @@ internal sealed class SyntheticFill(GpuDevice device)
         Words(address, 1, 0, checked((int)(rows * rowBytes / 4)), uint.MaxValue, 0); // a row of them need not end at a word
         var (offset, magnitude) = view.Type is WeightType.Q8_0 ? (0, 74f) : (208, 74 * 18.5f);
         scale.Launch(
-            new ScaleArgs { To = address, Blocks = rows * (rowBytes / bytes), BlockBytes = bytes, Offset = offset, Scale = Half(MathF.ScaleB(1, exponent) / magnitude) }, Blocks);
+            new ScaleArgs { To = address, Blocks = rows * (rowBytes / bytes), BlockBytes = bytes, Offset = offset, Scale = Half(MathF.ScaleB(1, exponent) / magnitude) }, Blocks(rows * (rowBytes / bytes)));
     }
+
+    private static int Blocks(long items) => (int)Math.Clamp((items + Rows.Threads - 1) / Rows.Threads, 1, MostBlocks);
 
     private static uint Half(float value) => BitConverter.HalfToUInt16Bits((System.Half)value);
 
     private static uint Halves(int exponent) => (uint)((15 + exponent) << 10) * 0x00010001;
 
     private void Words(long address, long rows, long rowBytes, int words, uint and, uint or) =>
-        fill.Launch(new FillArgs { To = address, RowBytes = rowBytes, Rows = rows, Words = words, And = and, Or = or, Seed = ++seed }, Blocks);
+        fill.Launch(new FillArgs { To = address, RowBytes = rowBytes, Rows = rows, Words = words, And = and, Or = or, Seed = ++seed }, Blocks(rows * words));
 }
 
 /// <summary>The kernels of <see cref="SyntheticFill"/>.</summary>

@@ -122,10 +122,10 @@ public static class Benchmark
             var (done, total) = (0, tests.Count * (options.Repeats + 1));
             for (var repeat = -1; repeat < options.Repeats; repeat++)
             {
+                if (repeat >= 0 && host is not null) read.Add(host.Measure());
                 foreach (var test in tests)
                 {
                     options.Progress?.Report(new BenchmarkProgress($"{setting}: {test.Name}{(repeat < 0 ? ", warming up" : "")}", done++, total));
-                    if (repeat >= 0 && host is not null) read.Add(host.Measure());
                     test.Run(measured: repeat >= 0, cancellation);
                 }
             }
