@@ -39,7 +39,7 @@ public class BenchTests
     public void ASyntheticModelNeedsNoFile()
     {
         var text = WdRun.Run(["bench", "--synthetic", "small:Q8_0:1", .. Short, "-b", "1", "-d", "0"]).Succeeds().Text;
-        Assert.Contains("synthetic small:Q8_0:1: 118 M parameters", text, StringComparison.Ordinal);
+        Assert.Contains("synthetic small:Q8_0:1: 119 M parameters", text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public class BenchTests
     [InlineData(2, "--moe takes auto, warp-fp32", "--moe", "fast")]
     [InlineData(2, "two forms of one output", "--json", "--markdown")]
     [InlineData(2, "nothing to measure", "-p", "0", "-n", "0")]
-    [InlineData(2, "5128 tokens are needed", "-d", "5000")]
+    [InlineData(2, "5512 tokens are needed", "-d", "5000")]
     [InlineData(1, "driver", "--backend", "cuda")]
     [InlineData(1, "no-such-file", "--compare", "no-such-file")]
     public void BadUsageAndFailures(int code, string what, params string[] arguments) =>
