@@ -77,14 +77,14 @@ internal static class Readme
             ("default model (Q8_0)", "epyc-2-cores/default.json"),
         ];
         return Table(
-            ["model", "decode, tokens/s", "GB/s of weights and cache", "share of read bandwidth", "8 sequences in a step, tokens/s over all", "share", "prefill of 256, tokens/s"],
+            ["model", "decode, tokens/s", "GB/s of weights and cache", "share of read bandwidth", "8 sequences in a step, tokens/s over all", "prefill of 256, tokens/s"],
             models.Select(model =>
             {
-                var rows = results.Rows(model.File, "cpu", depth: 0);
+                var rows = results.Rows(model.File, "cpu");
                 var (one, eight) = (rows.Decode(1), rows.Decode(8));
                 return new[]
                 {
-                    model.Name, Whole(one.TokensPerSecond), Number(one.Effective.Median, 1), Percent(one.Share), Whole(eight.TokensPerSecond), Percent(eight.Share),
+                    model.Name, Whole(one.TokensPerSecond), Number(one.Effective.Median, 1), Percent(one.Share), Whole(eight.TokensPerSecond),
                     Whole(rows.Prefill().TokensPerSecond),
                 };
             }));
@@ -113,9 +113,9 @@ internal sealed class Results(string folder)
     /// <summary>A whole result.</summary>
     public BenchmarkReport Report(string file) => BenchmarkReport.FromJson(File.ReadAllText(Path.Combine(folder, file)));
 
-    /// <summary>The rows of one backend and depth, and of one form of the experts.</summary>
-    public ResultRows Rows(string file, string backend, int depth, string moe = "auto") =>
-        new($"{file}: {backend}, {moe}, depth {depth}", [.. Report(file).Rows.Where(r => r.Backend == backend && r.Depth == depth && r.Moe == moe)]);
+    /// <summary>The rows of one backend and one form of the experts; of one depth, or of the only one.</summary>
+    public ResultRows Rows(string file, string backend, int? depth = null, string moe = "auto") =>
+        new($"{file}: {backend}, {moe}", [.. Report(file).Rows.Where(r => r.Backend == backend && (depth is null || r.Depth == depth) && r.Moe == moe)]);
 
     public StartupResult Startup(string file) => StartupResult.FromJson(File.ReadAllText(Path.Combine(folder, file)));
 }
