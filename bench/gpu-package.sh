@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the archive that bench/gpu-check.sh needs on a machine with a GPU, which needs neither .NET nor a network there:
-# .gpu/gpu-check.tar.xz, with the self-contained program and a few quantized golden files that are not in the repository.
+# .gpu/gpu-check.tar.xz, with the self-contained programs and a few quantized golden files that are not in the repository. After
+# tar -xJf, WD_RUN=app/wd-run WD_BENCH=app/Bench bench/results.sh NAME measures whole models there.
 #   bench/gpu-package.sh [FOLDER OF MORE QUANTIZED GOLDEN FILES]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +12,11 @@ mkdir -p "$out" "$stage/quantized"
 # No trimming: ILGPU reads the IL of kernels when it runs. ReadyToRun: half a second less start-up.
 dotnet publish tests/GpuCheck/GpuCheck.csproj -c Release -r linux-x64 --self-contained true \
   -p:PublishReadyToRun=true -p:PublishTrimmed=false -p:DebugType=none -o "$stage/app" -v quiet -nologo
+# wd-run and Bench beside it, for bench/results.sh there: the three share their libraries.
+for project in src/Chat/Chat.csproj tests/Bench/Bench.csproj; do
+  dotnet publish $project -c Release -r linux-x64 --self-contained true \
+    -p:PublishReadyToRun=true -p:PublishTrimmed=false -p:DebugType=none -o "$stage/app" -v quiet -nologo
+done
 rm -f "$stage"/app/*.xml "$stage"/app/*.pdb
 for file in "${1:-../shared/data/golden/gguf-quantized}"/qwen3_moe-{Q8_0,Q6_K}.{gguf,dequantised.f32}; do
   [ -f "$file" ] && cp "$file" "$stage/quantized/"

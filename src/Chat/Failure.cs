@@ -40,6 +40,9 @@ internal static class Failure
             case IOException or UnauthorizedAccessException:
                 Write(e.Message, "Check the path, that you may use it, and that there is room.");
                 return ExitCode.Failed;
+            case MemoryPlanException:
+                Write(e.Message, "Take fewer layers (NAME:TYPE:layers), a smaller type, or smaller batches (-b) and depths (-d).");
+                return ExitCode.Failed;
             case OutOfMemoryException:
                 Write("not enough memory", "Use a smaller context (-c) or a smaller model.");
                 return ExitCode.Failed;

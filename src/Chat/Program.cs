@@ -60,6 +60,7 @@ internal static class Program
         root.Subcommands.Add(LogitsCommand.Create());
         root.Subcommands.Add(PerplexityCommand.Create());
         root.Subcommands.Add(EvalCommand.Create());
+        root.Subcommands.Add(BenchCommand.Create());
         return root;
     }
 }
