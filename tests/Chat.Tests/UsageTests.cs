@@ -115,6 +115,7 @@ public class UsageTests
     [InlineData("tokenize", "--file", "--no-special")]
     [InlineData("detokenize", "<MODEL>", "<IDS>")]
     [InlineData("logits", "--tokens", "--out")]
+    [InlineData("accuracy", "--window", "--markdown")]
     public void CommandsHaveHelpOfTheirOwn(string command, string first, string second)
     {
         var help = WdRun.Run(command, "--help").Succeeds().Text;

@@ -1,10 +1,10 @@
 using System.Text.Json;
+using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
 using WarpDecode.Kernels.Reference;
 using WarpDecode.Runtime.Evaluation;
 using WarpDecode.Runtime.Models;
-using WarpDecode.Formats;
 using WarpDecode.Tests;
 using Xunit;
 
