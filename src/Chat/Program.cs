@@ -61,6 +61,7 @@ internal static class Program
         root.Subcommands.Add(PerplexityCommand.Create());
         root.Subcommands.Add(EvalCommand.Create());
         root.Subcommands.Add(BenchCommand.Create());
+        root.Subcommands.Add(AccuracyCommand.Create());
         return root;
     }
 }

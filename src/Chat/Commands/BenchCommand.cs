@@ -27,7 +27,7 @@ internal static class BenchCommand
         var repeats = Number("-r", "--repeats", "How often each is measured.", 5, 1);
         var threads = new Option<int>("--threads", "-t") { Description = "Threads of the cpu backend; 0 for one a core.", HelpName = "N" }.TakesNumber(n => n is >= 0 and <= 1024, "0 to 1024");
         var backends = Names("--backend", "Where to compute, one after another.", Enum.GetValues<BackendKind>(), b => b.ToString().ToLowerInvariant());
-        var forms = Names("--moe", "How the experts are computed, one after another.", Enum.GetValues<MoeForm>(), Benchmark.NameOf);
+        var forms = Names("--moe", "How the experts are computed, one after another.", Enum.GetValues<MoeForm>(), MoeForms.NameOf);
         var kvType = Names("--kv-type", "Type of the cached keys and values.", [WeightType.F32, WeightType.F16, WeightType.BF16], t => t.ToString().ToLowerInvariant());
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var markdown = new Option<bool>("--markdown") { Description = "Print Markdown." };

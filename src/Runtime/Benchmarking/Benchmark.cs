@@ -73,10 +73,6 @@ public static class Benchmark
         };
     }
 
-    /// <summary>A form of the experts as the user types it: WarpFp32 is warp-fp32.</summary>
-    public static string NameOf(MoeForm form) =>
-        string.Concat($"{form}".Select((c, i) => char.IsAsciiLetterUpper(c) ? (i == 0 ? "" : "-") + char.ToLowerInvariant(c) : $"{c}"));
-
     private static void Check(BenchmarkOptions options)
     {
         if (options.Model is null == options.Synthetic is null) throw new ArgumentException("a benchmark takes either a model file or a synthetic model");
@@ -130,7 +126,7 @@ public static class Benchmark
                 }
             }
             var device = engine.Backend[(engine.BackendName.Length + 2)..^1];
-            rows.AddRange(tests.Select(test => test.Row(engine.BackendName, device, NameOf(setting.Moe), $"{engine.KvType}", read)));
+            rows.AddRange(tests.Select(test => test.Row(engine.BackendName, device, MoeForms.NameOf(setting.Moe), $"{engine.KvType}", read)));
         }
     }
 
@@ -150,7 +146,7 @@ public static class Benchmark
 
     private sealed record Setting(BackendKind Backend, MoeForm Moe, int Depth)
     {
-        public override string ToString() => $"backend {Backend.ToString().ToLowerInvariant()}, moe {NameOf(Moe)}, depth {Depth}";
+        public override string ToString() => $"backend {Backend.ToString().ToLowerInvariant()}, moe {MoeForms.NameOf(Moe)}, depth {Depth}";
     }
 
     /// <summary>Where the engines of a run come from: a file, opened anew for each, or one synthetic model in memory.</summary>
