@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using WarpDecode.Runtime.Evaluation;
 
 namespace WarpDecode.Chat;
@@ -10,12 +9,8 @@ namespace WarpDecode.Chat;
 internal sealed class PerplexityProgressLine(bool values) : IProgress<PerplexityProgress>
 {
     private const int Width = 20;
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(0.1);
-    private readonly bool bar = !Console.IsErrorRedirected;
-    private readonly long start = Stopwatch.GetTimestamp();
+    private readonly StatusLine bar = new(TimeSpan.FromSeconds(0.1));
     private readonly List<double> running = [];
-    private TimeSpan next = Pause;
-    private bool shown;
 
     /// <summary>The perplexity after each window.</summary>
     public IReadOnlyList<double> Running => running;
@@ -32,21 +27,13 @@ internal sealed class PerplexityProgressLine(bool values) : IProgress<Perplexity
                 Console.Out.WriteLine($"[{value.Windows}/{value.OfWindows}] PPL = {value.Perplexity.Value:F4} ± {value.Perplexity.Error:F5}{kl}");
             }
         }
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        if (!bar || elapsed < next || value.Computed == 0) return;
-        next = elapsed + Pause;
+        if (!bar.IsDue || value.Computed == 0) return;
         var share = (double)value.Computed / value.OfComputed;
-        var left = TimeSpan.FromSeconds(Math.Ceiling(elapsed.TotalSeconds * (1 - share) / share));
         var full = (int)(share * Width);
-        Console.Error.Write($"\r[{new string('=', full)}{new string(' ', Width - full)}] {100 * share:F0} %, window {Math.Min(value.Windows + 1, value.OfWindows)} of {value.OfWindows}, "
-            + $"{value.Computed / elapsed.TotalSeconds:N0} tokens/s, {left:h\\:mm\\:ss} left \u001b[K");
-        shown = true;
+        bar.Show($"[{new string('=', full)}{new string(' ', Width - full)}] {100 * share:F0} %, window {Math.Min(value.Windows + 1, value.OfWindows)} of {value.OfWindows}, "
+            + $"{value.Computed / bar.Elapsed.TotalSeconds:N0} tokens/s{bar.Left(value.Computed, value.OfComputed)}");
     }
 
     /// <summary>Takes the bar away, if there is one.</summary>
-    public void Clear()
-    {
-        if (shown) Console.Error.Write("\r\u001b[K"); // back to the beginning of the line, and clear it
-        shown = false;
-    }
+    public void Clear() => bar.Clear();
 }

@@ -41,7 +41,7 @@ internal static class AccuracyCommand
             if (parsed.GetValue(json) && parsed.GetValue(markdown)) throw new UsageException("both --json and --markdown were given", "Give one of them.");
             var texts = parsed.GetValue(file) is { } path ? [Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation))] : Texts;
             var plot = parsed.GetValue(outFile);
-            var progress = AccuracyProgressLine.ForTerminal();
+            var progress = new AccuracyProgressLine();
             var options = new AccuracyOptions
             {
                 WindowTokens = parsed.GetValue(window),
@@ -61,7 +61,7 @@ internal static class AccuracyCommand
             }
             finally
             {
-                progress?.Clear();
+                progress.Clear();
             }
             foreach (var note in report.Notes) await Console.Error.WriteLineAsync("note:  " + note);
             if (plot is not null)

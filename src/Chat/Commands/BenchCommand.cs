@@ -44,7 +44,7 @@ internal static class BenchCommand
             if (parsed.GetValue(kvType) is { Count: > 1 }) throw new UsageException("--kv-type takes one type", "Run once for each.");
             // Read before the long work.
             var other = parsed.GetValue(compare) is { } file ? File.ReadAllText(file, Encoding.UTF8) : null;
-            var (progress, loading) = (BenchmarkProgressLine.ForTerminal(), LoadProgressLine.ForTerminal());
+            var (progress, loading) = (new BenchmarkProgressLine(), LoadProgressLine.ForTerminal());
             BenchmarkReport report;
             try
             {
@@ -79,7 +79,7 @@ internal static class BenchCommand
             finally
             {
                 loading?.Clear();
-                progress?.Clear();
+                progress.Clear();
             }
             foreach (var note in report.Notes) Console.Error.WriteLine("note:  " + note);
             Console.Out.Write(parsed.GetValue(json) ? report.ToJson() + "\n" : parsed.GetValue(markdown) ? BenchmarkTable.ToMarkdown(report) : BenchmarkTable.ToText(report));
