@@ -24,19 +24,27 @@ internal static class TinyModel
     public static Engine Open(BackendKind backend = BackendKind.Cpu, int prefill = 64) =>
         Engine.Open(Path, new EngineOptions { Backend = backend, Threads = 2, PrefillTokens = prefill });
 
-    /// <summary>Writes the model with other metadata.</summary>
-    public static unsafe void Write(string path, Func<string, bool> keep, Action<GgufWriter> more)
+    /// <summary>Writes the model with other metadata, and, of the tensor that is named, BF16 weights as F32.</summary>
+    public static unsafe void Write(string path, Func<string, bool>? keep = null, Action<GgufWriter>? more = null, string? widen = null)
     {
         using var file = ModelFile.Open(Path);
         var writer = new GgufWriter(file.Metadata.GetString("general.architecture"));
-        foreach (var key in file.Metadata.Keys.Where(key => key is not ("general.architecture" or "general.alignment") && keep(key))) writer.Copy(file.Metadata, key);
-        more(writer);
+        foreach (var key in file.Metadata.Keys.Where(key => key is not ("general.architecture" or "general.alignment") && (keep?.Invoke(key) ?? true))) writer.Copy(file.Metadata, key);
+        more?.Invoke(writer);
         foreach (var tensor in file.Tensors)
         {
             var bytes = new ReadOnlySpan<byte>(tensor.Data, (int)tensor.Bytes).ToArray();
-            writer.Add(tensor.Name, tensor.Type, [.. tensor.Shape], stream => stream.Write(bytes));
+            if (tensor.Name != widen) writer.Add(tensor.Name, tensor.Type, [.. tensor.Shape], stream => stream.Write(bytes));
+            else writer.Add(tensor.Name, WeightType.F32, [.. tensor.Shape], stream => stream.Write(Widen(bytes)));
         }
         using var copy = File.Create(path);
         writer.Write(copy);
+    }
+
+    private static byte[] Widen(byte[] bf16)
+    {
+        var f32 = new byte[2 * bf16.Length];
+        for (var i = 0; i < bf16.Length; i += 2) bf16.AsSpan(i, 2).CopyTo(f32.AsSpan((2 * i) + 2)); // the upper half of a float
+        return f32;
     }
 }
