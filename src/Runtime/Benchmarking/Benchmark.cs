@@ -252,9 +252,26 @@ public static class Benchmark
 
         protected long ManagedBytes { get; set; } = long.MaxValue;
 
+        protected abstract (string Test, int Tokens, int Depth, int Batch) Measured { get; }
+
         public abstract void Run(bool measured, CancellationToken cancellation);
 
-        public abstract BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read);
+        public BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read) => new()
+        {
+            Backend = backend,
+            Device = device,
+            Moe = moe,
+            KvType = kvType,
+            Test = Measured.Test,
+            Tokens = Measured.Tokens,
+            Depth = Measured.Depth,
+            Batch = Measured.Batch,
+            TokensPerSecond = Rates,
+            Bytes = Bytes.Average(),
+            DistinctExperts = Experts.Average(),
+            ReadBandwidth = read,
+            ManagedBytes = ManagedBytes,
+        };
 
         protected int[] Tokens(int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(engine.Vocabulary))];
     }
@@ -265,6 +282,8 @@ public static class Benchmark
         private readonly int depth = session.Length;
 
         public override string Name => $"prefill {tokens}";
+
+        protected override (string Test, int Tokens, int Depth, int Batch) Measured => (BenchmarkRow.Prefill, tokens, depth, 1);
 
         public override void Run(bool measured, CancellationToken cancellation)
         {
@@ -290,23 +309,6 @@ public static class Benchmark
             ManagedBytes = Math.Min(ManagedBytes, GC.GetTotalAllocatedBytes(precise: true) - before);
         }
 
-        public override BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read) => new()
-        {
-            Backend = backend,
-            Device = device,
-            Moe = moe,
-            KvType = kvType,
-            Test = BenchmarkRow.Prefill,
-            Tokens = tokens,
-            Depth = depth,
-            Batch = 1,
-            TokensPerSecond = Rates,
-            Bytes = Bytes.Average(),
-            DistinctExperts = Experts.Average(),
-            ReadBandwidth = read,
-            ManagedBytes = ManagedBytes,
-        };
-
         private double Time(CancellationToken cancellation)
         {
             var prompt = Tokens(tokens);
@@ -329,6 +331,8 @@ public static class Benchmark
 
         public override string Name => $"decode {tokens} × {batch}";
 
+        protected override (string Test, int Tokens, int Depth, int Batch) Measured => (BenchmarkRow.Decode, tokens, depth, batch);
+
         public override void Run(bool measured, CancellationToken cancellation)
         {
             if (!measured)
@@ -341,23 +345,6 @@ public static class Benchmark
             Rates.Add(batch * tokens / seconds);
             ManagedBytes = Math.Min(ManagedBytes, allocated / tokens);
         }
-
-        public override BenchmarkRow Row(string backend, string device, string moe, string kvType, Rates read) => new()
-        {
-            Backend = backend,
-            Device = device,
-            Moe = moe,
-            KvType = kvType,
-            Test = BenchmarkRow.Decode,
-            Tokens = tokens,
-            Depth = depth,
-            Batch = batch,
-            TokensPerSecond = Rates,
-            Bytes = Bytes.Average(),
-            DistinctExperts = Experts.Average(),
-            ReadBandwidth = read,
-            ManagedBytes = ManagedBytes,
-        };
 
         // The whole window once, for a GPU records the steps of each shape in it; and until the compiler has settled.
         private void Settle(CancellationToken cancellation)

@@ -60,14 +60,14 @@ public static class Evaluator
         var context = session.Length;
         var scores = new double[choices.Length];
         var first = session.Logits; // of every choice's first token; the last token of a choice need not be read
-        var sum = LogLikelihood.LogSum(first);
+        var sum = LogSoftmax.FiniteLogSumExp(first);
         for (var i = 0; i < choices.Length; i++) scores[i] = first[choices[i][0]] - sum;
         for (var i = 0; i < choices.Length; i++)
         {
             var choice = choices[i];
             session.Append(
                 choice.AsSpan(0, choice.Length - 1),
-                (position, logits) => scores[i] += logits[choice[position - context + 1]] - LogLikelihood.LogSum(logits),
+                (position, logits) => scores[i] += logits[choice[position - context + 1]] - LogSoftmax.FiniteLogSumExp(logits),
                 cancellation);
             session.Rewind(context);
         }

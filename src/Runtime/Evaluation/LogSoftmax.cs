@@ -33,6 +33,15 @@ internal static class LogSoftmax
         return most + Math.Log(sum);
     }
 
+    /// <summary><see cref="LogSumExp"/>, of logits that must have one.</summary>
+    /// <exception cref="ModelOutputException">A logit is NaN or infinite.</exception>
+    public static double FiniteLogSumExp(ReadOnlySpan<float> logits)
+    {
+        var sum = LogSumExp(logits);
+        return double.IsFinite(sum) ? sum : throw new ModelOutputException(
+            $"the model gave logits that have no probabilities (one of {logits.Length} is not a finite number): its weights are damaged, or the computation overflowed");
+    }
+
     /// <summary>The first of the largest logits, none of which is NaN.</summary>
     public static int ArgMax(ReadOnlySpan<float> logits)
     {

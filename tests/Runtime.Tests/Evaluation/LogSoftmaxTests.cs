@@ -79,7 +79,19 @@ public class LogSoftmaxTests
             var logits = Random(50, 1, at);
             logits[at] = bad;
             Assert.True(double.IsNaN(LogSoftmax.LogSumExp(logits)), $"at {at}");
+            var e = Assert.Throws<ModelOutputException>(() => LogSoftmax.FiniteLogSumExp(logits));
+            Assert.Contains("one of 50 is not a finite number", e.Message, StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(40)]
+    public void LargeLogitsDoNotOverflow(int count)
+    {
+        var logits = Enumerable.Repeat(3e38f, count).ToArray();
+        Assert.Equal((double)3e38f, LogSoftmax.LogSumExp(logits), 1e24);
+        Assert.Equal(Math.Log(count), LogSoftmax.FiniteLogSumExp(new float[count]), 1e-14);
     }
 
     [Fact]
