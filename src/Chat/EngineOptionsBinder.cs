@@ -32,7 +32,7 @@ internal sealed class EngineOptionsBinder
 
     private readonly Option<MoeForm> moe = new("--moe")
     {
-        Description = "How experts are computed: auto (warp decode; on a GPU tensor cores with exact activations), warp-fp32 (on a GPU FP32 lanes), or, to compare with, on the cpu: "
+        Description = "How experts are computed: auto (warp decode; on a GPU tensor cores with exact activations), warp-fp32 (FP32 lanes; on the cpu the same), or, to compare with, on the cpu: "
             + "conventional (expert-centric, activations quantized to 8 bits), conventional-mxfp8 (activations MXFP8), bf16 (warp decode, activations rounded to BF16). "
             + "Only the expert FFN changes; attention's projections stay as they are.",
         HelpName = "auto|warp-fp32|conventional|conventional-mxfp8|bf16",

@@ -439,12 +439,7 @@ public sealed partial class Engine : IDisposable
     {
         if (options.Moe == MoeForm.Auto) return ExpertForm.Warp;
         if (options.Backend == BackendKind.Reference) throw new ArgumentException("the reference backend computes experts in one way only");
-        if (options.Moe == MoeForm.WarpFp32)
-        {
-            return options.Backend == BackendKind.Cpu
-                ? throw new ArgumentException("FP32 lanes can be asked for on the cuda backend only: the cpu backend always has FP32 lanes")
-                : ExpertForm.Warp;
-        }
+        if (options.Moe == MoeForm.WarpFp32) return ExpertForm.Warp; // the cpu has FP32 lanes only
         if (options.Backend == BackendKind.Cuda) throw new ArgumentException(NoBaselineOnCuda);
         return options.Moe switch
         {

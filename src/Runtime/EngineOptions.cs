@@ -27,7 +27,7 @@ public enum MoeForm
     /// <summary>Warp decode, the fastest that there is for a weight's type: on a GPU tensor cores with exact activations, or FP32 lanes.</summary>
     Auto,
 
-    /// <summary>On a GPU, FP32 lanes for every type.</summary>
+    /// <summary>Warp decode on FP32 lanes for every type; on the CPU the same as <see cref="Auto"/>.</summary>
     WarpFp32,
 
     /// <summary>

@@ -54,7 +54,7 @@ public class UsageTests
         { "context of 5000 tokens", "Ask for less", [Model, "-p", "x", "-c", "5000"] },
         { "on the cuda backend only", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--cpu-moe", "1"] },
         { "the cpu backend keeps them in F32", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--kv-type", "f16"] },
-        { "on the cuda backend only", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--moe", "warp-fp32"] },
+        { "one way only", "Ask for less", [Model, "-p", "x", "--backend", "reference", "--moe", "warp-fp32"] },
         { "'more'", "wd-run --help", [Model, "more"] },
         { "MODEL", "wd-run info --help", ["info"] },
         { "MODEL", "wd-run tokenize --help", ["tokenize"] },
