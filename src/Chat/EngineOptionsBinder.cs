@@ -9,12 +9,7 @@ internal sealed class EngineOptionsBinder
 {
     private const int MostThreads = 1024; // a typing mistake should not exhaust the machine
 
-    private readonly Option<int> context = new Option<int>("--context", "-c")
-    {
-        Description = "Most tokens of the conversation; 0 for what the model was trained for, if the memory allows.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 0,
-    }.TakesNumber(n => n >= 0, "0 or more");
+    private readonly Option<int> context;
 
     private readonly Option<BackendKind> backend = new("--backend")
     {
@@ -37,18 +32,19 @@ internal sealed class EngineOptionsBinder
 
     private readonly Option<MoeForm> moe = new("--moe")
     {
-        Description = "How the GPU computes with quantized weights: auto (the fastest: tensor cores, activations exact), or warp-fp32 (FP32 lanes).",
-        HelpName = "auto|warp-fp32",
+        Description = "How experts are computed: auto (warp decode; on a GPU tensor cores with exact activations), warp-fp32 (FP32 lanes; on the cpu the same), or, to compare with, on the cpu: "
+            + "conventional (expert-centric, activations quantized to 8 bits), conventional-mxfp8 (activations MXFP8), bf16 (warp decode, activations rounded to BF16). "
+            + "Only the expert FFN changes; attention's projections stay as they are.",
+        HelpName = "auto|warp-fp32|conventional|conventional-mxfp8|bf16",
         CustomParser = result =>
         {
-            switch (result.Tokens[0].Value)
+            var word = result.Tokens[0].Value;
+            foreach (var form in Enum.GetValues<MoeForm>())
             {
-                case "auto": return MoeForm.Auto;
-                case "warp-fp32": return MoeForm.WarpFp32;
-                default:
-                    result.AddError($"--moe takes auto or warp-fp32, not '{result.Tokens[0].Value}'");
-                    return default;
+                if (MoeForms.NameOf(form) == word) return form;
             }
+            result.AddError($"--moe takes auto, warp-fp32, conventional, conventional-mxfp8 or bf16, not '{word}'");
+            return default;
         },
     };
 
@@ -91,14 +87,34 @@ internal sealed class EngineOptionsBinder
         },
     };
 
+    /// <param name="contextIs">What the tokens of --context are, if not those of a conversation.</param>
+    /// <param name="usualContext">How many they are where nothing is said; 0 for what the model was trained for.</param>
+    public EngineOptionsBinder(string contextIs = "Most tokens of the conversation", int usualContext = 0) =>
+        context = new Option<int>("--context", "-c")
+        {
+            Description = contextIs + "; 0 for what the model was trained for, if the memory allows.",
+            HelpName = "N",
+            DefaultValueFactory = _ => usualContext,
+        }.TakesNumber(n => n >= 0, "0 or more");
+
     public void AddTo(Command command)
     {
         foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, threads, kvType }) command.Options.Add(option);
     }
 
+    /// <summary>The value of --context; null where nothing was said.</summary>
+    public int? GivenContext(ParseResult parsed) => parsed.GetResult(context) is { Implicit: false } ? parsed.GetValue(context) : null;
+
+    /// <summary>The value of --threads.</summary>
+    public int Threads(ParseResult parsed) => parsed.GetValue(threads);
+
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
+    /// <param name="model">Path of the model.</param>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="cancellation">Ends loading.</param>
+    /// <param name="adapt">What the command itself needs, added to what the options say.</param>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
-    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation)
+    public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
     {
         var progress = LoadProgressLine.ForTerminal();
         var options = new EngineOptions
@@ -115,7 +131,7 @@ internal sealed class EngineOptionsBinder
         };
         try
         {
-            var engine = Engine.Open(model, options);
+            var engine = Engine.Open(model, adapt is null ? options : adapt(options));
             progress?.Clear();
             foreach (var note in engine.Notes) Console.Error.WriteLine("note:  " + note);
             return engine;

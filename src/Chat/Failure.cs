@@ -1,6 +1,7 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
+using WarpDecode.Runtime.Evaluation;
 
 namespace WarpDecode.Chat;
 
@@ -19,8 +20,14 @@ internal static class Failure
             case ModelFileException file:
                 Write(file.Message, file.Advice ?? "Check the file, or try another model.");
                 return ExitCode.Failed;
+            case EvalFileException file:
+                Write(file.Message, file.Advice ?? "Correct the line, or leave it out.");
+                return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
+                return ExitCode.Failed;
+            case EvaluationException evaluation:
+                Write(evaluation.Message, evaluation.Advice);
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
@@ -32,6 +39,9 @@ internal static class Failure
                 return ExitCode.ReaderGone;
             case IOException or UnauthorizedAccessException:
                 Write(e.Message, "Check the path, that you may use it, and that there is room.");
+                return ExitCode.Failed;
+            case MemoryPlanException:
+                Write(e.Message, "Take fewer layers (NAME:TYPE:layers), a smaller type, or smaller batches (-b) and depths (-d).");
                 return ExitCode.Failed;
             case OutOfMemoryException:
                 Write("not enough memory", "Use a smaller context (-c) or a smaller model.");

@@ -32,9 +32,15 @@ internal sealed unsafe class Gguf : ModelFile
     private readonly uint version;
 
     public Gguf(string path)
-        : base(path)
+        : this(new MappedFile(path))
     {
-        file = new MappedFile(path);
+    }
+
+    /// <summary>Reads what is mapped, and takes it over.</summary>
+    public Gguf(MappedFile mapped)
+        : base(mapped.Path)
+    {
+        file = mapped;
         try
         {
             metadata = new Metadata(file);

@@ -69,6 +69,9 @@ internal sealed class GgufWriter
         return this;
     }
 
+    /// <summary>Bytes that <see cref="Write"/> writes.</summary>
+    public long Length => tensors.Aggregate(Align(Encode(WriteHeader).Length), (sum, t) => Align(sum + Bytes(t.Type, t.Shape)));
+
     /// <summary>Writes the whole file to a stream that knows its position.</summary>
     public void Write(Stream stream)
     {

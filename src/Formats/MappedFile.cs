@@ -2,7 +2,7 @@ using System.IO.MemoryMappedFiles;
 
 namespace WarpDecode.Formats;
 
-/// <summary>A file mapped read-only into memory: nothing is read until it is touched, nothing is copied.</summary>
+/// <summary>A file mapped read-only into memory: nothing is read until it is touched, nothing is copied. Or memory made like one.</summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile? map;
@@ -37,6 +37,28 @@ internal sealed unsafe class MappedFile : IDisposable
                 _ => ("cannot be opened: " + e.Message, "Check the path, and that it is an ordinary file that you may read."),
             };
             throw new ModelFileException(what, path, advice: advice, inner: e);
+        }
+    }
+
+    /// <summary>Memory in the place of a file: zeroed, writable, taken from the system as it is touched, and filled by <paramref name="write"/>.</summary>
+    /// <exception cref="IOException">The system has no room for it.</exception>
+    public MappedFile(string name, long bytes, Action<Stream> write)
+    {
+        Path = name;
+        Length = bytes;
+        try
+        {
+            map = MemoryMappedFile.CreateNew(null, bytes, MemoryMappedFileAccess.ReadWrite, MemoryMappedFileOptions.DelayAllocatePages, HandleInheritability.None);
+            view = map.CreateViewAccessor(0, bytes, MemoryMappedFileAccess.ReadWrite);
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
+            start += view.PointerOffset;
+            using var stream = new UnmanagedMemoryStream(start, bytes, bytes, FileAccess.ReadWrite);
+            write(stream);
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 

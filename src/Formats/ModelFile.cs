@@ -35,6 +35,12 @@ public abstract class ModelFile : IDisposable
         return new Gguf(path);
     }
 
+    /// <summary>A model that is made in memory: what <paramref name="writer"/> writes, its holes zero and taken from the system when they are touched.</summary>
+    /// <param name="name">Name in the place of a path.</param>
+    /// <param name="writer">Its content; the tensors' data may be written through <see cref="TensorView.Data"/> later.</param>
+    /// <exception cref="IOException">The system has no room for it.</exception>
+    internal static ModelFile InMemory(string name, GgufWriter writer) => new Gguf(new MappedFile(name, writer.Length, writer.Write));
+
     /// <summary>Unmaps the file.</summary>
     public void Dispose()
     {

@@ -10,6 +10,10 @@ namespace WarpDecode.Kernels;
 /// Every operation gives a token the same bits whatever other tokens share its step: the order of additions for one output
 /// depends on the shapes alone.
 /// </para>
+/// <para>
+/// The two operations of the experts can be computed in several ways (<see cref="ExpertForm"/>, chosen when a backend is created). In each
+/// of them mid is written as the equation says; grouping, gathering and combining happen within the two operations, in memory of the backend's own.
+/// </para>
 /// A backend serves one step at a time; it is not thread-safe.
 /// </summary>
 internal interface IBackend : IDisposable
@@ -91,7 +95,7 @@ internal interface IBackend : IDisposable
     /// <summary>h = rmsnorm(x); the topK experts of each token and their weights, from router·h // h [T, H], routing [T, K]</summary>
     void Route(Step step, Tensor x, Tensor norm, float epsilon, Weight router, in RouterSpec spec, Tensor h, Routing routing);
 
-    /// <summary>mid[t, k] = silu(gate[e]·h[t]) · (up[e]·h[t]),  e = expert k of t   // mid [T, K, F]</summary>
+    /// <summary>mid[t, k] = silu(gate[e]·h[t]) · (up[e]·h[t]),  e = expert k of t; gate and up are of one type // mid [T, K, F]</summary>
     void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid);
 
     /// <summary>x[t] += Σₖ weight(t, k) · down[e]·mid[t, k],  e = expert k of t     // x [T, H]</summary>

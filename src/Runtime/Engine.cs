@@ -13,12 +13,14 @@ namespace WarpDecode.Runtime;
 /// A loaded model. Conversations are <see cref="Session"/>s of it. Thread-safe: steps of several threads are taken one after
 /// another. Disposing it frees the cache and unmaps the file; its sessions are then unusable.
 /// </summary>
-public sealed class Engine : IDisposable
+public sealed partial class Engine : IDisposable
 {
     internal const int PageTokens = 32;
 
     // Most rows of logits computed at once: bounds the buffer to a few megabytes for large vocabularies.
     internal const int LogitRows = 32;
+
+    private const string NoBaselineOnCuda = "the cuda backend has no conventional path and no rounded activations yet";
 
     private readonly Lock steps = new();
     private readonly ModelFile file;
@@ -37,6 +39,7 @@ public sealed class Engine : IDisposable
     private int topCount;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
+    private bool borrowed; // the file is the caller's
     private bool disposed;
 
     // Takes over the backend, not the file.
@@ -48,6 +51,7 @@ public sealed class Engine : IDisposable
         try
         {
             kvType = ChooseKvType(options);
+            Moe = options.Moe;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
@@ -99,6 +103,13 @@ public sealed class Engine : IDisposable
 
     internal ModelConfig Config => config;
 
+    internal string BackendName => backend.Name;
+
+    internal WeightType KvType => kvType;
+
+    /// <summary>The form that was asked for.</summary>
+    internal MoeForm Moe { get; }
+
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
     /// <param name="path">A GGUF file.</param>
     /// <param name="options">How to open it; null for the defaults.</param>
@@ -109,32 +120,39 @@ public sealed class Engine : IDisposable
     public static Engine Open(string path, EngineOptions? options = null) => Open(path, options ?? new EngineOptions(), () => CudaDevice.Open());
 
     /// <summary>Opens a model with a device of the caller's choice in the place of the GPU.</summary>
-    internal static Engine Open(string path, EngineOptions options, Func<GpuDevice> device) => Open(path, options, (file, architecture, config) =>
+    /// <param name="path">A GGUF file.</param>
+    /// <param name="options">How to open it.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="made">A model made in memory, in the place of the file; it stays the caller's.</param>
+    /// <param name="filler">For measurements: what makes the weights on the device instead of copying them from the file.</param>
+    internal static Engine Open(
+        string path, EngineOptions options, Func<GpuDevice> device, ModelFile? made = null, Func<GpuDevice, WeightFiller>? filler = null) => Open(path, options, made, (file, architecture, config) =>
     {
         var split = options.GpuLayers is not null || options.CpuMoe > 0;
         if (split && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
             throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
-        if (options.Moe != MoeForm.Auto && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
-            throw new ArgumentException("the form of the experts can be chosen on the cuda backend only");
+        var form = ExpertFormOf(options);
         Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
         switch (options.Backend)
         {
             case BackendKind.Cpu:
-                return On(new CpuBackend(options.Threads), Placement.Whole(config));
+                return On(new CpuBackend(options.Threads, form), Placement.Whole(config));
             case BackendKind.Reference:
                 return On(new ReferenceBackend(), Placement.Whole(config));
             case BackendKind.Auto or BackendKind.Cuda:
                 try
                 {
+                    if (form != ExpertForm.Warp) throw new NotSupportedException(NoBaselineOnCuda);
                     var placement = Placement.Of(config, options);
-                    var cuda = new CudaBackend(device(), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
+                    var gpu = device();
+                    var cuda = new CudaBackend(gpu, filler?.Invoke(gpu), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
                     return On(placement.IsWhole
                         ? cuda
                         : new SplitBackend(cuda, new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
                 }
                 catch (Exception e) when (options.Backend == BackendKind.Auto && e is GpuException or NotSupportedException)
                 {
-                    var engine = On(new CpuBackend(options.Threads), Placement.Whole(config));
+                    var engine = On(new CpuBackend(options.Threads, form), Placement.Whole(config));
                     engine.notes.Insert(0, $"on the cpu: {e.Message}");
                     return engine;
                 }
@@ -145,24 +163,26 @@ public sealed class Engine : IDisposable
 
     /// <summary>Opens a model on a backend of the caller's making, which the engine then owns.</summary>
     internal static Engine Open(string path, EngineOptions options, IBackend backend) =>
-        Open(path, options, (file, architecture, config) => new Engine(file, options, architecture, config, backend, Placement.Whole(config)));
+        Open(path, options, null, (file, architecture, config) => new Engine(file, options, architecture, config, backend, Placement.Whole(config)));
 
-    private static Engine Open(string path, EngineOptions options, Func<ModelFile, IArchitecture, ModelConfig, Engine> create)
+    private static Engine Open(string path, EngineOptions options, ModelFile? made, Func<ModelFile, IArchitecture, ModelConfig, Engine> create)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(options.Threads);
         ArgumentOutOfRangeException.ThrowIfNegative(options.CpuMoe);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
         if (options.PrefillTokens is { } prefill) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefill, nameof(options.PrefillTokens));
         if (options.GpuLayers is { } layers) ArgumentOutOfRangeException.ThrowIfNegative(layers, nameof(options.GpuLayers));
-        var opened = ModelFile.Open(path);
+        var opened = made ?? ModelFile.Open(path);
         try
         {
             var architecture = Architectures.Of(opened);
-            return create(opened, architecture, architecture.ReadConfig(opened));
+            var engine = create(opened, architecture, architecture.ReadConfig(opened));
+            engine.borrowed = made is not null;
+            return engine;
         }
         catch
         {
-            opened.Dispose();
+            if (made is null) opened.Dispose();
             throw;
         }
     }
@@ -185,25 +205,7 @@ public sealed class Engine : IDisposable
         if (sessions.Length != tokens.Length) throw new ArgumentException($"{sessions.Length} sessions, but {tokens.Length} tokens");
         lock (steps)
         {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            if (sessions.Length > step.Capacity || sessions.Length * PagesPerSession > step.PageTables.Length)
-                throw new ArgumentException($"{sessions.Length} sessions in a step: the engine was opened for {step.PageTables.Length / PagesPerSession}");
-            for (var i = 0; i < sessions.Length; i++)
-            {
-                sessions[i].CheckAlive();
-                if (sessions[..i].Contains(sessions[i])) throw new ArgumentException("the same session occurs twice in one step");
-                CheckRoom(sessions[i], tokens.Slice(i, 1));
-            }
-            step.Clear();
-            for (var i = 0; i < sessions.Length; i++)
-            {
-                var session = sessions[i];
-                session.Reserve(pages, session.Length + 1);
-                step.AddSequence(session.Pages);
-                step.AddToken(tokens[i], session.Length);
-                rows[i] = i;
-            }
-            foreach (var session in sessions) Forget(session);
+            Prepare(sessions, tokens);
             Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
             for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
             if (sessions.Length <= waiting.Length)
@@ -228,7 +230,7 @@ public sealed class Engine : IDisposable
             if (disposed) return;
             disposed = true;
             backend.Dispose();
-            file.Dispose();
+            if (!borrowed) file.Dispose();
         }
     }
 
@@ -310,6 +312,30 @@ public sealed class Engine : IDisposable
             top.AsSpan(row * topCount, best.Length).CopyTo(best);
             return true;
         }
+    }
+
+    /// <summary>Makes the step that appends one token to each session.</summary>
+    private void Prepare(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (sessions.Length > step.Capacity || sessions.Length * PagesPerSession > step.PageTables.Length)
+            throw new ArgumentException($"{sessions.Length} sessions in a step: the engine was opened for {step.PageTables.Length / PagesPerSession}");
+        for (var i = 0; i < sessions.Length; i++)
+        {
+            sessions[i].CheckAlive();
+            if (sessions[..i].Contains(sessions[i])) throw new ArgumentException("the same session occurs twice in one step");
+            CheckRoom(sessions[i], tokens.Slice(i, 1));
+        }
+        step.Clear();
+        for (var i = 0; i < sessions.Length; i++)
+        {
+            var session = sessions[i];
+            session.Reserve(pages, session.Length + 1);
+            step.AddSequence(session.Pages);
+            step.AddToken(tokens[i], session.Length);
+            rows[i] = i;
+        }
+        foreach (var session in sessions) Forget(session);
     }
 
     private void Prefill(Session session, ReadOnlySpan<int> tokens, bool last, LogitsReader? reader)
@@ -405,6 +431,23 @@ public sealed class Engine : IDisposable
         var needed = session.PagesNeeded(pages, session.Length + tokens.Length);
         if (needed > pages.Free)
             throw new ContextFullException($"{tokens.Length} more tokens need {needed} pages of the cache, {pages.Free} are free: dispose a session or open the engine for more");
+    }
+
+    /// <summary>What a backend makes of the form that was asked for.</summary>
+    /// <exception cref="ArgumentException">The backend that was asked for does not have it.</exception>
+    private static ExpertForm ExpertFormOf(EngineOptions options)
+    {
+        if (options.Moe == MoeForm.Auto) return ExpertForm.Warp;
+        if (options.Backend == BackendKind.Reference) throw new ArgumentException("the reference backend computes experts in one way only");
+        if (options.Moe == MoeForm.WarpFp32) return ExpertForm.Warp; // the cpu has FP32 lanes only
+        if (options.Backend == BackendKind.Cuda) throw new ArgumentException(NoBaselineOnCuda);
+        return options.Moe switch
+        {
+            MoeForm.BF16 => ExpertForm.WarpBF16,
+            MoeForm.Conventional => ExpertForm.Conventional,
+            MoeForm.ConventionalMxfp8 => ExpertForm.ConventionalMxfp8,
+            _ => throw new ArgumentException($"unknown form of experts {options.Moe}"),
+        };
     }
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim, kvType);

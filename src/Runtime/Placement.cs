@@ -39,7 +39,7 @@ internal sealed record Placement(int Layers, int GpuLayers, int CpuMoe)
     private static bool IsExperts(TensorView view) => view.Shape.Count == 3;
 
     /// <summary>The layer in a tensor's name, <c>blk.12.attn_q.weight</c>.</summary>
-    private static int? LayerOf(string name)
+    internal static int? LayerOf(string name)
     {
         const string prefix = "blk.";
         if (!name.StartsWith(prefix, StringComparison.Ordinal)) return null;

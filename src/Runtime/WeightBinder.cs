@@ -23,6 +23,20 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     /// <summary>A stack of matrices [experts, rows, columns].</summary>
     public Weight Stack(string name, int experts, int rows, int columns) => Load(Require(name, experts, rows, columns));
 
+    /// <summary>
+    /// Two stacks of matrices [experts, rows, columns] that are read together in one pass, row beside row, and so must be of one type.
+    /// </summary>
+    public (Weight First, Weight Second) Stacks(string first, string second, int experts, int rows, int columns)
+    {
+        var (a, b) = (Require(first, experts, rows, columns), Require(second, experts, rows, columns));
+        if (a.Type != b.Type)
+        {
+            ModelFileException.Throw("type of tensor", file.Path, second, b.Offset, $"{a.Type}, as '{first}' is", b.Type.ToString(),
+                "The two are computed together and must be of one type: quantize the model again with the same type for both.");
+        }
+        return (Load(a), Load(b));
+    }
+
     /// <summary>A vector [length], widened to FP32.</summary>
     public Tensor Vector(string name, int length)
     {

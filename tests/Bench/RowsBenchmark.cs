@@ -5,6 +5,7 @@ using System.Text;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
+using WarpDecode.Runtime.Benchmarking;
 
 namespace WarpDecode.Bench;
 
@@ -58,10 +59,10 @@ internal static unsafe class RowsBenchmark
         // Each repeat measures everything once, so that a busy minute of the machine falls on all alike; the first warms up.
         for (var repeat = -1; repeat < repeats; repeat++)
         {
-            Add(read1, bytes / 1e9 / Measure.Seconds(1, _ => Limits.Read(matrix, bytes)));
-            Add(read, bytes / 1e9 / Measure.Seconds(threads, i => Limits.Read(matrix + (bytes / threads * i), bytes / threads)));
-            Add(fma1, Limits.FmaFlops / 1e9 / Measure.Seconds(1, _ => Limits.Fma(0.999f)));
-            Add(fma, threads * Limits.FmaFlops / 1e9 / Measure.Seconds(threads, _ => Limits.Fma(0.999f)));
+            Add(read1, bytes / 1e9 / HostMachine.Seconds(1, _ => HostMachine.Read(matrix, bytes)));
+            Add(read, bytes / 1e9 / HostMachine.Seconds(threads, i => HostMachine.Read(matrix + (bytes / threads * i), bytes / threads)));
+            Add(fma1, Limits.FmaFlops / 1e9 / HostMachine.Seconds(1, _ => Limits.Fma(0.999f)));
+            Add(fma, threads * Limits.FmaFlops / 1e9 / HostMachine.Seconds(threads, _ => Limits.Fma(0.999f)));
             foreach (var c in cases)
             {
                 var kernel = Dispatch.Rows(c.Type, c.Width);
@@ -79,7 +80,7 @@ internal static unsafe class RowsBenchmark
         }
 
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"{Machine.Description}; {bytes >> 20} MiB, {Columns} columns, median (min..max) of {repeats}").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{HostMachine.Description}; {bytes >> 20} MiB, {Columns} columns, median (min..max) of {repeats}").AppendLine();
         text.AppendLine(CultureInfo.InvariantCulture, $"| | 1 thread | share | {threads} threads | share |").AppendLine("|---|---|---|---|---|");
         text.AppendLine(CultureInfo.InvariantCulture, $"| read, GB/s | {read1} | | {read} | |");
         foreach (var c in cases) text.AppendLine(CultureInfo.InvariantCulture, $"| {c.Type} × 1 token, {c.Width}, GB/s | {c.Dot1} | {c.Dot1.Of(read1)} | {c.Dot} | {c.Dot.Of(read)} |");
@@ -92,7 +93,7 @@ internal static unsafe class RowsBenchmark
     private static double Pass(RowKernel kernel, byte* matrix, long bytes, long rowBytes, float* x, int threads)
     {
         var rows = bytes / rowBytes / threads / 2 * 2;
-        var seconds = Measure.Seconds(threads, i =>
+        var seconds = HostMachine.Seconds(threads, i =>
         {
             float a, b, sum = 0;
             var row = matrix + (rows * rowBytes * i);
@@ -109,7 +110,7 @@ internal static unsafe class RowsBenchmark
     /// <summary>GFLOP/s of a tile of rows against many tokens.</summary>
     private static double Tile(RowKernel kernel, byte* matrix, long rowBytes, float* x, int threads)
     {
-        var seconds = Measure.Seconds(threads, i =>
+        var seconds = HostMachine.Seconds(threads, i =>
         {
             var y = stackalloc float[8];
             var tokens = stackalloc float*[4];

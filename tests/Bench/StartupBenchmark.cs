@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
+using System.Text.Json;
+using WarpDecode.Runtime.Benchmarking;
 
 namespace WarpDecode.Bench;
 
@@ -12,7 +13,7 @@ internal static class StartupBenchmark
         var program = new Option<string>("--program") { Description = "The wd-run program.", Required = true };
         var model = new Option<string?>("--model") { Description = "A GGUF file; without it, the default model." };
         var repeats = new Option<int>("--repeats") { DefaultValueFactory = _ => 15 };
-        var outFile = new Option<string?>("--out") { Description = "Append the line to this file too." };
+        var outFile = new Option<string?>("--out") { Description = "Write the result to this file too, as JSON." };
         var command = new Command("startup", "Process start to first token.") { program, model, repeats, outFile };
         command.SetAction(parsed =>
         {
@@ -24,10 +25,10 @@ internal static class StartupBenchmark
                 first.Add(toFirst);
                 end.Add(toEnd);
             }
-            var line = string.Create(CultureInfo.InvariantCulture,
-                $"Start-up of `wd-run -p Hello --temp 0 -n 1` ({Path.GetFileName(parsed.GetValue(model)) ?? "default model"}), warm page cache, median of {parsed.GetValue(repeats)} (min..max): first token after {first} ms, exit after {end} ms\n");
-            Console.WriteLine(line);
-            if (parsed.GetValue(outFile) is { } file) File.AppendAllText(file, line + "\n");
+            var result = new StartupResult(
+                Path.GetFileName(parsed.GetValue(model)) ?? "default model", HostMachine.Description, HostMachine.Version, first, end);
+            Console.WriteLine($"Start-up of `wd-run -p Hello --temp 0 -n 1` ({result.Model}), warm page cache, median of {parsed.GetValue(repeats)} (min..max): first token after {first} ms, exit after {end} ms");
+            if (parsed.GetValue(outFile) is { } file) File.WriteAllText(file, result.ToJson());
         });
         return command;
     }
@@ -46,4 +47,14 @@ internal static class StartupBenchmark
         if (process.ExitCode != 0) throw new InvalidOperationException($"wd-run ended with exit code {process.ExitCode}");
         return (first.TotalMilliseconds, Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
     }
+}
+
+/// <summary>How long a process takes to its first token, and to its end, in milliseconds.</summary>
+internal sealed record StartupResult(string Model, string Machine, string Version, Rates First, Rates End)
+{
+    private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public string ToJson() => JsonSerializer.Serialize(this, Format) + "\n";
+
+    public static StartupResult FromJson(string json) => JsonSerializer.Deserialize<StartupResult>(json, Format) ?? throw new JsonException("null is no result");
 }

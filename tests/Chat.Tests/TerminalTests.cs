@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.RegularExpressions;
+using WarpDecode.Tests;
 using Xunit;
 
 namespace WarpDecode.Chat.Tests;
@@ -93,6 +94,32 @@ public sealed class TerminalTests : IDisposable
         Await("-p hi\n.{20}");
         Keys("C-c");
         Await("\n" + Regex.Escape(Shell) + "$");
+        Finish(130);
+    }
+
+    [Fact]
+    public void PerplexityShowsHowFarItIs()
+    {
+        Open();
+        var text = Path.Combine(TestData.Root, "models", "eval", "heldout.txt");
+        Type($"'{WdRun.Path}' perplexity '{WdRun.Model}' -f '{text}' -c 64 --backend reference");
+        Await("\n\\[1/\\d+\\] PPL = (.*\n)+\\[=* *\\] \\d+ %, window \\d+ of \\d+, [0-9,]+ tokens/s, about [\\d.]+ (s|min|h) left");
+        Keys("C-c");
+        Await("\n" + Regex.Escape(Shell) + "$");
+        Assert.DoesNotContain(" left", Screen(), StringComparison.Ordinal); // the bar goes
+        Finish(130);
+    }
+
+    [Fact]
+    public void AnEvaluationShowsHowFarItIs()
+    {
+        Open();
+        var models = Path.Combine(TestData.Root, "models");
+        Type($"'{WdRun.Path}' eval '{models}/{DefaultModelTests.Name}' --task '{models}/eval/exact_match.jsonl' --backend cpu -t 1 --out r");
+        Await(@"\d+ of 801 items, \d+\.\d % right, about [\d.]+ (s|min|h) left");
+        Keys("C-c");
+        Await(@"note:  \d+ of 801 items are done; the same command goes on from them \(r\)\n" + Regex.Escape(Shell) + "$");
+        Assert.DoesNotContain(" left", Screen(), StringComparison.Ordinal);
         Finish(130);
     }
 

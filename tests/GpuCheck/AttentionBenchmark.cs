@@ -74,7 +74,7 @@ internal static class AttentionBenchmark
         var one = new KvShape(1, pages, Pages.Size, Shape.KvHeads, Shape.HeadDim, type);
         var layers = (int)Math.Clamp((4L << 30) / (one.PageBytes * pages), 4, Layers);
         using var cache = (DeviceKvCache)backend.AllocateKvCache(one with { Layers = layers });
-        new Synthetic(device).Weights(type == WeightType.F32 ? WeightType.F32 : WeightType.BF16, cache.Keys(0), cache.PageBytes * pages * 2 * layers / 4096, 4096,
+        new SyntheticFill(device).Weights(type == WeightType.F32 ? WeightType.F32 : WeightType.BF16, cache.Keys(0), cache.PageBytes * pages * 2 * layers / 4096, 4096,
             type == WeightType.F32 ? 1024 : 2048, type == WeightType.F32 ? 0 : -6);
         var random = new Random(3);
         var qkv = backend.Upload(Values(random, step.Count * Shape.QkvSize));

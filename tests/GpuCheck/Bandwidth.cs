@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.MemoryMappedFiles;
+using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.GpuCheck;
@@ -13,17 +14,7 @@ internal static class Bandwidth
     public static double Read(Report report, CudaDevice device)
     {
         if (read > 0) return read;
-        var timing = new Timing(device);
-        const long bytes = 4L << 30;
-        var (buffer, sums) = (device.Allocate(bytes, "bandwidth"), device.Allocate(64 << 20, "bandwidth"));
-        var kernel = device.Compile<ReadArgs>(Synthetic.Read);
-        foreach (var blocks in (int[])[2, 4, 8, 16])
-        {
-            var time = timing.Microseconds(() => kernel.Launch(new ReadArgs { From = buffer, Units = bytes / 16, To = sums }, device.Multiprocessors * blocks), 7);
-            read = Math.Max(read, bytes / time / 1000);
-        }
-        device.Free(buffer);
-        device.Free(sums);
+        read = ReadBandwidth.Measure(device, repeats: 7).Max();
         report.Line(Report.Text($"Read bandwidth, best of four grid sizes, 4 GiB: {read:F0} GB/s"));
         report.Value("read GB/s", read);
         return read;

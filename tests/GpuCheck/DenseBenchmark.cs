@@ -97,7 +97,7 @@ internal static unsafe class DenseBenchmark
     private static void Times(Report report, WeightType type, int[] batches)
     {
         var device = CudaDevice.Open();
-        using var backend = new CudaBackend(device, new Synthetic(device).Filler);
+        using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
         var timing = new Timing(device);
         Weight[] Of(WeightType t, int rows, int columns) =>
             [.. Enumerable.Range(0, Layers).Select(_ => backend.Load(new TensorView("synthetic", t, [rows, columns], 0, t.RowBytes((long)rows * columns), null)))];

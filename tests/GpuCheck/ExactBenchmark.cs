@@ -54,7 +54,7 @@ internal static unsafe class ExactBenchmark
         foreach (var type in (WeightType[])[WeightType.Q4_K, WeightType.Q8_0, WeightType.BF16])
         {
             var device = CudaDevice.Open();
-            using var backend = new CudaBackend(device, new Synthetic(device).Filler);
+            using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
             var random = new Random(5);
             Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null));
             var (gate, up, down) = (Make(Experts, Ff, Hidden), Make(Experts, Ff, Hidden), Make(Experts, Hidden, Ff));
@@ -131,7 +131,7 @@ internal static unsafe class ExactBenchmark
     private static void Pair(Report report, WeightType type, bool exact, Dictionary<(WeightType, int), double> lanes)
     {
         var device = CudaDevice.Open();
-        using var backend = new CudaBackend(device, new Synthetic(device).Filler, options: new CudaOptions(ExactTiles: exact));
+        using var backend = new CudaBackend(device, new SyntheticFill(device).Filler, options: new CudaOptions(ExactTiles: exact));
         var timing = new Timing(device);
         var random = new Random(5);
         var groups = device.Compile<GroupsArgs>(Groups.Run);
@@ -259,7 +259,7 @@ internal static unsafe class ExactBenchmark
         report.Line("\nProjections of a Q4_K_M file, µs\n");
         report.Header("B", "qkv Q4_K", "qkv Q4_K + Q6_K", "output", "head Q6_K", "gate/up of a prompt", "down of a prompt");
         var device = CudaDevice.Open();
-        using var backend = new CudaBackend(device, new Synthetic(device).Filler);
+        using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
         var timing = new Timing(device);
         Weight[] Make(WeightType type, params long[] shape) =>
             [.. Enumerable.Range(0, layers).Select(_ => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null)))];

@@ -85,7 +85,7 @@ internal static unsafe class ExpertsBenchmark
         public Layers(CudaDevice device, WeightType type)
         {
             timing = new Timing(device);
-            Backend = new CudaBackend(device, new Synthetic(device).Filler);
+            Backend = new CudaBackend(device, new SyntheticFill(device).Filler);
             var random = new Random(5);
             ids = [.. Enumerable.Range(0, Pairs).Select(_ => Random(random, MostTokens))];
             Routes = [.. ids.Select(list => Put(device, list))];

@@ -4,6 +4,7 @@ using WarpDecode.Kernels;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
+using WarpDecode.Runtime.Benchmarking;
 using WarpDecode.Runtime.Models;
 using WarpDecode.Runtime.Sampling;
 
@@ -23,28 +24,20 @@ internal static class StepBenchmark
         foreach (var type in (WeightType[])[WeightType.BF16, WeightType.Q4_K])
         {
             if (report.OutOfTime) return;
-            var path = Path.Combine(Path.GetTempPath(), $"wd-hollow-{Environment.ProcessId}.gguf");
-            try
+            var model = SyntheticModel.Parse($"qwen3-30b-a3b:{(type == WeightType.Q4_K ? "Q4_K_M" : type)}");
+            using var file = model.MakeHollow();
+            foreach (var cached in (WeightType[])[WeightType.F32, WeightType.F16])
             {
-                HollowModel.Write(path, type);
-                foreach (var cached in (WeightType[])[WeightType.F32, WeightType.F16])
-                {
-                    if (!report.OutOfTime) Measure(report, path, type == WeightType.Q4_K ? "Q4_K_M mix" : $"{type}", cached);
-                }
-            }
-            finally
-            {
-                File.Delete(path);
+                if (!report.OutOfTime) Measure(report, file, type == WeightType.Q4_K ? "Q4_K_M mix" : $"{type}", cached);
             }
         }
     }
 
-    private static void Measure(Report report, string path, string name, WeightType cached)
+    private static void Measure(Report report, ModelFile file, string name, WeightType cached)
     {
         var watch = Stopwatch.StartNew();
-        using var file = ModelFile.Open(path);
         var device = CudaDevice.Open();
-        using var backend = new CudaBackend(device, new Synthetic(device).Filler);
+        using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
         var architecture = Architectures.Of(file);
         var config = architecture.ReadConfig(file);
         var model = architecture.Bind(config, new WeightBinder(file, backend));

@@ -65,11 +65,13 @@ internal sealed class Qwen3Moe : IArchitecture
                 weights.Matrix($"blk.{i}.attn_output.weight", c.Hidden, queries),
                 weights.Vector($"blk.{i}.attn_q_norm.weight", c.HeadDim),
                 weights.Vector($"blk.{i}.attn_k_norm.weight", c.HeadDim));
+            var (ffnNorm, router) = (weights.Vector($"blk.{i}.ffn_norm.weight", c.Hidden), weights.Matrix($"blk.{i}.ffn_gate_inp.weight", c.Experts, c.Hidden));
+            var (gate, up) = weights.Stacks($"blk.{i}.ffn_gate_exps.weight", $"blk.{i}.ffn_up_exps.weight", c.Experts, c.Ff, c.Hidden);
             moe[i] = new MoeBlock(
-                weights.Vector($"blk.{i}.ffn_norm.weight", c.Hidden),
-                weights.Matrix($"blk.{i}.ffn_gate_inp.weight", c.Experts, c.Hidden),
-                weights.Stack($"blk.{i}.ffn_gate_exps.weight", c.Experts, c.Ff, c.Hidden),
-                weights.Stack($"blk.{i}.ffn_up_exps.weight", c.Experts, c.Ff, c.Hidden),
+                ffnNorm,
+                router,
+                gate,
+                up,
                 weights.Stack($"blk.{i}.ffn_down_exps.weight", c.Experts, c.Hidden, c.Ff));
         }
         var norm = weights.Vector("output_norm.weight", c.Hidden);

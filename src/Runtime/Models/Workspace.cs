@@ -26,6 +26,9 @@ internal sealed class Workspace
         return sizeof(float) * ((tokens * perToken) + ((long)logitRows * config.Vocabulary));
     }
 
+    /// <summary>Told of the routes of each layer as they are made; null except for measurements.</summary>
+    public Action<Routing>? Routed { get; set; }
+
     /// <summary>Residual stream [T, H].</summary>
     public Tensor X { get; }
 

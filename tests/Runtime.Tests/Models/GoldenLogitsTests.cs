@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using WarpDecode.Formats;
+using WarpDecode.Runtime.Tests.Evaluation;
 using WarpDecode.Tests;
 using Xunit;
 
@@ -82,22 +82,7 @@ public class GoldenLogitsTests
         var off = Path.Combine(Path.GetTempPath(), $"wd-{Environment.ProcessId}-unnormalized.gguf");
         try
         {
-            using (var file = ModelFile.Open(path))
-            {
-                var writer = new GgufWriter(file.Metadata.GetString("general.architecture"));
-                foreach (var key in file.Metadata.Keys.Where(key => key is not ("general.architecture" or "general.alignment"))) writer.Copy(file.Metadata, key);
-                writer.Add("qwen3moe.expert_weights_norm", false);
-                foreach (var tensor in file.Tensors)
-                {
-                    unsafe
-                    {
-                        var bytes = new ReadOnlySpan<byte>(tensor.Data, (int)tensor.Bytes).ToArray();
-                        writer.Add(tensor.Name, tensor.Type, [.. tensor.Shape], stream => stream.Write(bytes));
-                    }
-                }
-                using var copy = File.Create(off);
-                writer.Write(copy);
-            }
+            TinyModel.Write(off, more: writer => writer.Add("qwen3moe.expert_weights_norm", false));
             var unnormalized = Logits(off, BackendKind.Cpu, ids);
             Assert.InRange(Nmse(unnormalized, Logits(off, BackendKind.Reference, ids)), 0, 1e-9);
             Assert.True(Nmse(unnormalized, Logits(path, BackendKind.Cpu, ids)) > 1e-4);

@@ -1,46 +1,15 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using WarpDecode.Kernels;
+using WarpDecode.Runtime.Benchmarking;
 
 namespace WarpDecode.Bench;
 
-/// <summary>The machine a result belongs to.</summary>
-internal static class Machine
-{
-    public static string Description { get; } = string.Create(
-        CultureInfo.InvariantCulture,
-        $"{CpuModel()}, {Environment.ProcessorCount} cores, {RuntimeInformation.FrameworkDescription}, {Dispatch.Width}");
-
-    private static string CpuModel()
-    {
-        const string info = "/proc/cpuinfo";
-        var line = File.Exists(info) ? File.ReadLines(info).FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal)) : null;
-        return line is null ? RuntimeInformation.ProcessArchitecture.ToString() : line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
-    }
-}
-
-/// <summary>What the machine can do at most: the denominators of the tables.</summary>
-internal static unsafe class Limits
+/// <summary>What the processor can do at most; what its memory gives is measured by <see cref="HostMachine"/>.</summary>
+internal static class Limits
 {
     /// <summary>FMA operations of <see cref="Fma"/> in one call.</summary>
     public const long FmaFlops = 2L * 16 * 16 * FmaRounds;
 
     private const int FmaRounds = 1_000_000;
-
-    /// <summary>Reads <paramref name="bytes"/> bytes with plain vector loads, in four streams as the prefetcher likes them.</summary>
-    public static float Read(byte* start, long bytes)
-    {
-        var (a, b, c, d) = (Vector256<int>.Zero, Vector256<int>.Zero, Vector256<int>.Zero, Vector256<int>.Zero);
-        for (var end = start + (bytes & ~127L); start != end; start += 128)
-        {
-            a ^= Vector256.Load((int*)start);
-            b ^= Vector256.Load((int*)(start + 32));
-            c ^= Vector256.Load((int*)(start + 64));
-            d ^= Vector256.Load((int*)(start + 96));
-        }
-        return ((a ^ b) ^ (c ^ d))[0];
-    }
 
     /// <summary>Sixteen independent chains of fused multiply-adds on 16 lanes (as 2 × 8 where registers are no wider).</summary>
     public static float Fma(float seed)
