@@ -16,9 +16,11 @@ for project in tests/Kernels.Tests tests/GpuCheck src/Chat tests/Bench; do
     -p:PublishReadyToRun=true -p:PublishTrimmed=false -p:DebugType=none -o "$stage/app" -v quiet -nologo
 done
 rm -f "$stage"/app/*.xml "$stage"/app/*.pdb
+# Of the runtime what only a debugger or a tracer needs.
+rm -f "$stage"/app/{createdump,libmscordaccore.so,libmscordbi.so,libcoreclrtraceptprovider.so,libclrgc.so,libclrgcexp.so}
 for file in "${1:-../shared/data/golden/gguf-quantized}"/qwen3_moe-{Q8_0,Q6_K}.{gguf,dequantised.f32}; do
   [ -f "$file" ] && cp "$file" "$stage/quantized/"
 done
-tar -C "$stage" -cf - . | xz -T0 -6 > "$out/gpu-check.tar.xz.tmp"
+tar -C "$stage" -cf - . | xz -T0 -9e > "$out/gpu-check.tar.xz.tmp"
 mv "$out/gpu-check.tar.xz.tmp" "$out/gpu-check.tar.xz"
 ls -l "$out/gpu-check.tar.xz"
