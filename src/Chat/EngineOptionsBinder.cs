@@ -37,16 +37,21 @@ internal sealed class EngineOptionsBinder
 
     private readonly Option<MoeForm> moe = new("--moe")
     {
-        Description = "How the GPU computes with quantized weights: auto (the fastest: tensor cores, activations exact), or warp-fp32 (FP32 lanes).",
-        HelpName = "auto|warp-fp32",
+        Description = "How experts are computed: auto (warp decode; on a GPU tensor cores with exact activations), warp-fp32 (on a GPU FP32 lanes), or, to compare with, on the cpu: "
+            + "conventional (expert-centric, activations quantized to 8 bits), conventional-mxfp8 (activations MXFP8), bf16 (warp decode, activations rounded to BF16). "
+            + "Only the expert FFN changes; attention's projections stay as they are.",
+        HelpName = "auto|warp-fp32|conventional|conventional-mxfp8|bf16",
         CustomParser = result =>
         {
             switch (result.Tokens[0].Value)
             {
                 case "auto": return MoeForm.Auto;
                 case "warp-fp32": return MoeForm.WarpFp32;
+                case "conventional": return MoeForm.Conventional;
+                case "conventional-mxfp8": return MoeForm.ConventionalMxfp8;
+                case "bf16": return MoeForm.BF16;
                 default:
-                    result.AddError($"--moe takes auto or warp-fp32, not '{result.Tokens[0].Value}'");
+                    result.AddError($"--moe takes auto, warp-fp32, conventional, conventional-mxfp8 or bf16, not '{result.Tokens[0].Value}'");
                     return default;
             }
         },

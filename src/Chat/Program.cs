@@ -58,6 +58,7 @@ internal static class Program
         root.Subcommands.Add(TokenizeCommand.Create());
         root.Subcommands.Add(DetokenizeCommand.Create());
         root.Subcommands.Add(LogitsCommand.Create());
+        root.Subcommands.Add(AccuracyCommand.Create());
         return root;
     }
 }

@@ -81,8 +81,17 @@ internal static class Dispatch
     private static RowKernel Quants<TBlock>(LaneWidth width)
         where TBlock : unmanaged, IQuantFormat<TBlock> => width switch
         {
-            LaneWidth.Avx512 => new QuantRows<TBlock, Lanes512, Vector512<float>>(),
-            LaneWidth.Avx2 => new QuantRows<TBlock, Lanes256, Pair256>(),
-            _ => new QuantRows<TBlock, Lanes128, Quad128>(),
+            LaneWidth.Avx512 => new QuantRows<TBlock, Lanes512, Vector512<float>>
+            {
+                Integers = new IntegerRows<TBlock, Lanes512, Vector512<float>, Integers512, Bytes256>(),
+            },
+            LaneWidth.Avx2 => new QuantRows<TBlock, Lanes256, Pair256>
+            {
+                Integers = new IntegerRows<TBlock, Lanes256, Pair256, Integers256, Bytes256>(),
+            },
+            _ => new QuantRows<TBlock, Lanes128, Quad128>
+            {
+                Integers = new IntegerRows<TBlock, Lanes128, Quad128, Integers128, Bytes128>(),
+            },
         };
 }

@@ -10,6 +10,10 @@ namespace WarpDecode.Kernels;
 /// Every operation gives a token the same bits whatever other tokens share its step: the order of additions for one output
 /// depends on the shapes alone.
 /// </para>
+/// <para>
+/// The two operations of the experts can be computed in several ways (<see cref="ExpertForm"/>, chosen when a backend is created). In each
+/// of them mid is written as the equation says; grouping, gathering and combining happen within the two operations, in memory of the backend's own.
+/// </para>
 /// A backend serves one step at a time; it is not thread-safe.
 /// </summary>
 internal interface IBackend : IDisposable

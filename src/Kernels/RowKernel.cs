@@ -6,6 +6,9 @@ namespace WarpDecode.Kernels;
 /// </summary>
 internal abstract unsafe class RowKernel
 {
+    /// <summary>Products of such rows with quantized activations, for the conventional path; null for floating-point weights.</summary>
+    public Cpu.IntegerRows? Integers { get; init; }
+
     /// <summary>Dot products of two rows with one x, in one pass over x.</summary>
     /// <param name="a">First row.</param>
     /// <param name="b">Second row; may be the first again.</param>

@@ -20,6 +20,8 @@ public sealed class Engine : IDisposable
     // Most rows of logits computed at once: bounds the buffer to a few megabytes for large vocabularies.
     internal const int LogitRows = 32;
 
+    private const string NoBaselineOnCuda = "the cuda backend has no conventional path and no rounded activations yet";
+
     private readonly Lock steps = new();
     private readonly ModelFile file;
     private readonly IBackend backend;
@@ -114,18 +116,18 @@ public sealed class Engine : IDisposable
         var split = options.GpuLayers is not null || options.CpuMoe > 0;
         if (split && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
             throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
-        if (options.Moe != MoeForm.Auto && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
-            throw new ArgumentException("the form of the experts can be chosen on the cuda backend only");
+        var form = ExpertFormOf(options);
         Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
         switch (options.Backend)
         {
             case BackendKind.Cpu:
-                return On(new CpuBackend(options.Threads), Placement.Whole(config));
+                return On(new CpuBackend(options.Threads, form), Placement.Whole(config));
             case BackendKind.Reference:
                 return On(new ReferenceBackend(), Placement.Whole(config));
             case BackendKind.Auto or BackendKind.Cuda:
                 try
                 {
+                    if (form != ExpertForm.Warp) throw new NotSupportedException(NoBaselineOnCuda);
                     var placement = Placement.Of(config, options);
                     var cuda = new CudaBackend(device(), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
                     return On(placement.IsWhole
@@ -134,7 +136,7 @@ public sealed class Engine : IDisposable
                 }
                 catch (Exception e) when (options.Backend == BackendKind.Auto && e is GpuException or NotSupportedException)
                 {
-                    var engine = On(new CpuBackend(options.Threads), Placement.Whole(config));
+                    var engine = On(new CpuBackend(options.Threads, form), Placement.Whole(config));
                     engine.notes.Insert(0, $"on the cpu: {e.Message}");
                     return engine;
                 }
@@ -405,6 +407,28 @@ public sealed class Engine : IDisposable
         var needed = session.PagesNeeded(pages, session.Length + tokens.Length);
         if (needed > pages.Free)
             throw new ContextFullException($"{tokens.Length} more tokens need {needed} pages of the cache, {pages.Free} are free: dispose a session or open the engine for more");
+    }
+
+    /// <summary>What a backend makes of the form that was asked for.</summary>
+    /// <exception cref="ArgumentException">The backend that was asked for does not have it.</exception>
+    private static ExpertForm ExpertFormOf(EngineOptions options)
+    {
+        if (options.Moe == MoeForm.Auto) return ExpertForm.Warp;
+        if (options.Backend == BackendKind.Reference) throw new ArgumentException("the reference backend computes experts in one way only");
+        if (options.Moe == MoeForm.WarpFp32)
+        {
+            return options.Backend == BackendKind.Cpu
+                ? throw new ArgumentException("FP32 lanes can be asked for on the cuda backend only: the cpu backend always has FP32 lanes")
+                : ExpertForm.Warp;
+        }
+        if (options.Backend == BackendKind.Cuda) throw new ArgumentException(NoBaselineOnCuda);
+        return options.Moe switch
+        {
+            MoeForm.BF16 => ExpertForm.WarpBF16,
+            MoeForm.Conventional => ExpertForm.Conventional,
+            MoeForm.ConventionalMxfp8 => ExpertForm.ConventionalMxfp8,
+            _ => throw new ArgumentException($"unknown form of experts {options.Moe}"),
+        };
     }
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim, kvType);

@@ -18,14 +18,29 @@ public enum BackendKind
     Reference,
 }
 
-/// <summary>How the cuda backend computes with quantized weights. Activations are never quantized either way.</summary>
+/// <summary>
+/// How the experts of a model are computed. The first two never round activations. The others are baselines to compare with: they change
+/// the expert FFN alone; attention's projections and the head are as ever, activations FP32. The cpu backend has them, the cuda backend not yet.
+/// </summary>
 public enum MoeForm
 {
-    /// <summary>The fastest that there is for a weight's type: tensor cores with exact activations, or FP32 lanes.</summary>
+    /// <summary>Warp decode, the fastest that there is for a weight's type: on a GPU tensor cores with exact activations, or FP32 lanes.</summary>
     Auto,
 
-    /// <summary>FP32 lanes for every type.</summary>
+    /// <summary>On a GPU, FP32 lanes for every type.</summary>
     WarpFp32,
+
+    /// <summary>Warp decode, but activations are rounded to BF16 before each product.</summary>
+    BF16,
+
+    /// <summary>
+    /// Expert-centric: tokens grouped by expert, padded, gathered, multiplied in groups, combined. For quantized weights activations are
+    /// quantized to 8 bits in blocks of 32, for floating-point weights rounded to the weights' type.
+    /// </summary>
+    Conventional,
+
+    /// <summary>Expert-centric, activations in MXFP8 (E4M3 elements, a power of two for each 32).</summary>
+    ConventionalMxfp8,
 }
 
 /// <summary>How a model is opened.</summary>
@@ -58,7 +73,7 @@ public sealed record EngineOptions
     /// <summary>Layers from the first on whose experts stay in the host's memory and are computed by the CPU.</summary>
     public int CpuMoe { get; init; }
 
-    /// <summary>How the GPU computes with quantized weights.</summary>
+    /// <summary>How the experts are computed.</summary>
     public MoeForm Moe { get; init; }
 
     /// <summary>Told after each tensor how much of the file is bound.</summary>

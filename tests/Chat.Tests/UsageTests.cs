@@ -35,7 +35,7 @@ public class UsageTests
         { "--backend takes auto, cpu, cuda or reference, not 'gpu'", ["--backend", "gpu"] },
         { "--backend takes auto, cpu, cuda or reference, not 'CPU'", ["--backend", "CPU"] },
         { "--gpu-layers takes 0 or more, or -1 for all, not '-2'", ["--gpu-layers", "-2"] },
-        { "--moe takes auto or warp-fp32, not 'fast'", ["--moe", "fast"] },
+        { "--moe takes auto, warp-fp32, conventional, conventional-mxfp8 or bf16, not 'fast'", ["--moe", "fast"] },
         { "--cpu-moe takes 0 or more, not 'all'", ["--cpu-moe", "all"] },
         { "--kv-type takes f32, f16 or bf16, not 'q8'", ["--kv-type", "q8"] },
         { "--temp", ["--temp"] },
@@ -102,7 +102,7 @@ public class UsageTests
         foreach (var word in new[]
         {
             "-p, --prompt", "--raw", "--system", "-n, --max-tokens", "-c, --context", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
-            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "--moe", "auto|warp-fp32", "--kv-type", "f32|f16|bf16", "-t, --threads", "info", "tokenize", "detokenize", "logits",
+            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "--moe", "auto|warp-fp32|conventional|conventional-mxfp8|bf16", "--kv-type", "f32|f16|bf16", "-t, --threads", "info", "tokenize", "detokenize", "logits",
         })
         {
             Assert.Contains(word, help, StringComparison.Ordinal);
@@ -115,6 +115,7 @@ public class UsageTests
     [InlineData("tokenize", "--file", "--no-special")]
     [InlineData("detokenize", "<MODEL>", "<IDS>")]
     [InlineData("logits", "--tokens", "--out")]
+    [InlineData("accuracy", "--window", "--markdown")]
     public void CommandsHaveHelpOfTheirOwn(string command, string first, string second)
     {
         var help = WdRun.Run(command, "--help").Succeeds().Text;

@@ -13,20 +13,27 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
     private readonly Route route = new();
     private readonly MoeGateUp gateUp = new();
     private readonly MoeDown moeDown = new();
+    private readonly RoundToBFloat16 round = new();
+    private readonly Conventional? conventional;
+    private readonly ExpertForm form;
     private readonly Weight[] single = new Weight[1];
     private HostTensor? normed;
     private HostTensor? scores;
+    private HostTensor? rounded;
 
     /// <param name="threads">Threads to compute with; 0 for one a core.</param>
-    public CpuBackend(int threads = 0)
+    /// <param name="experts">How experts are computed.</param>
+    public CpuBackend(int threads = 0, ExpertForm experts = ExpertForm.Warp)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        form = experts;
+        if (experts is ExpertForm.Conventional or ExpertForm.ConventionalMxfp8) conventional = new Conventional(experts == ExpertForm.ConventionalMxfp8);
         pool = new WorkerPool(threads == 0 ? Environment.ProcessorCount : threads);
     }
 
     public string Name => "cpu";
 
-    public string Description => $"{pool.Workers} threads, {Dispatch.Width} on {RuntimeInformation.ProcessArchitecture}";
+    public string Description => $"{pool.Workers} threads, {Dispatch.Width} on {RuntimeInformation.ProcessArchitecture}{InWords(form)}";
 
     public int Threads => pool.Workers;
 
@@ -64,11 +71,21 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
         route.Run(pool, logits, step.Count, spec, (HostRouting)routing);
     }
 
-    public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid) =>
-        gateUp.Run(pool, HostTensor.Of(h), (HostWeight)gate, (HostWeight)up, (HostRouting)routing, step.Count, HostTensor.Of(mid));
+    public void MoeGateUp(Step step, Tensor h, Weight gate, Weight up, Routing routing, Tensor mid)
+    {
+        var input = HostTensor.Of(h);
+        var (g, u, routes) = ((HostWeight)gate, (HostWeight)up, (HostRouting)routing);
+        if (conventional is not null) conventional.GateUp(pool, input, g, u, routes, step.Count, HostTensor.Of(mid));
+        else gateUp.Run(pool, Activations(input, step.Count, g.Columns), g, u, routes, step.Count, HostTensor.Of(mid));
+    }
 
-    public void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x) =>
-        moeDown.Run(pool, HostTensor.Of(mid), (HostWeight)down, (HostRouting)routing, step.Count, HostTensor.Of(x));
+    public void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x)
+    {
+        var input = HostTensor.Of(mid);
+        var (d, routes) = ((HostWeight)down, (HostRouting)routing);
+        if (conventional is not null) conventional.Down(pool, input, d, routes, step.Count, HostTensor.Of(x));
+        else moeDown.Run(pool, Activations(input, step.Count * routing.TopK, d.Columns), d, routes, step.Count, HostTensor.Of(x));
+    }
 
     public void Head(Step step, Tensor x, Tensor norm, float epsilon, Weight output, Tensor logits)
     {
@@ -84,8 +101,10 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
         attention.Dispose();
         gateUp.Dispose();
         moeDown.Dispose();
+        conventional?.Dispose();
         normed?.Dispose();
         scores?.Dispose();
+        rounded?.Dispose();
         base.Dispose();
     }
 
@@ -95,6 +114,23 @@ internal sealed unsafe class CpuBackend : HostBackend, IBackend
         rmsNorm.Run(pool, HostTensor.Of(x), h, HostTensor.Of(norm), (int)norm.Length, epsilon, count, rows);
         return h;
     }
+
+    /// <summary>What an expert product of warp decode reads: the activations themselves, unless the form rounds them.</summary>
+    private float* Activations(float* x, int rows, int columns)
+    {
+        if (form != ExpertForm.WarpBF16) return x;
+        var to = Reserve(ref rounded, (long)rows * columns);
+        round.Run(pool, x, to, rows, columns);
+        return to;
+    }
+
+    private static string InWords(ExpertForm form) => form switch
+    {
+        ExpertForm.WarpBF16 => ", experts' activations BF16",
+        ExpertForm.Conventional => ", conventional experts",
+        ExpertForm.ConventionalMxfp8 => ", conventional experts with MXFP8 activations",
+        _ => "",
+    };
 
     // Scratch grows to the largest step once and stays.
     private static float* Reserve(ref HostTensor? tensor, long length)
