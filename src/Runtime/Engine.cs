@@ -20,8 +20,6 @@ public sealed partial class Engine : IDisposable
     // Most rows of logits computed at once: bounds the buffer to a few megabytes for large vocabularies.
     internal const int LogitRows = 32;
 
-    private const string NoBaselineOnCuda = "the cuda backend has no conventional path and no rounded activations yet";
-
     private readonly Lock steps = new();
     private readonly ModelFile file;
     private readonly IBackend backend;
@@ -142,13 +140,13 @@ public sealed partial class Engine : IDisposable
             case BackendKind.Auto or BackendKind.Cuda:
                 try
                 {
-                    if (form != ExpertForm.Warp) throw new NotSupportedException(NoBaselineOnCuda);
                     var placement = Placement.Of(config, options);
                     var gpu = device();
-                    var cuda = new CudaBackend(gpu, filler?.Invoke(gpu), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
+                    var cuda = new CudaBackend(
+                        gpu, filler?.Invoke(gpu), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe != MoeForm.WarpFp32, form));
                     return On(placement.IsWhole
                         ? cuda
-                        : new SplitBackend(cuda, new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
+                        : new SplitBackend(cuda, new CpuBackend(options.Threads, form), placement.OnDevice, placement.GpuLayers), placement);
                 }
                 catch (Exception e) when (options.Backend == BackendKind.Auto && e is GpuException or NotSupportedException)
                 {
@@ -440,7 +438,6 @@ public sealed partial class Engine : IDisposable
         if (options.Moe == MoeForm.Auto) return ExpertForm.Warp;
         if (options.Backend == BackendKind.Reference) throw new ArgumentException("the reference backend computes experts in one way only");
         if (options.Moe == MoeForm.WarpFp32) return ExpertForm.Warp; // the cpu has FP32 lanes only
-        if (options.Backend == BackendKind.Cuda) throw new ArgumentException(NoBaselineOnCuda);
         return options.Moe switch
         {
             MoeForm.BF16 => ExpertForm.WarpBF16,

@@ -20,7 +20,8 @@ public enum BackendKind
 
 /// <summary>
 /// How the experts of a model are computed. The first two never round activations. The others are baselines to compare with: they change
-/// the expert FFN alone; attention's projections and the head are as ever, activations FP32. The cpu backend has them, the cuda backend not yet.
+/// the expert FFN alone; attention's projections and the head are as ever, activations FP32. The cpu backend has them for all types of weights,
+/// the cuda backend the expert-centric ones for BF16, Q8_0, Q4_K and Q6_K.
 /// </summary>
 public enum MoeForm
 {

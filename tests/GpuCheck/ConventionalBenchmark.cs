@@ -1,6 +1,7 @@
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels.Gpu.Formats;
 
 namespace WarpDecode.GpuCheck;
 
@@ -15,8 +16,8 @@ internal static unsafe class ConventionalBenchmark
         const int hidden = ExpertsBenchmark.Hidden, ff = ExpertsBenchmark.Ff, experts = ExpertsBenchmark.Experts, topK = ExpertsBenchmark.TopK, most = 32;
         const int tiles = experts + (most * topK / Conventional.TileTokens), rows = tiles * Conventional.TileTokens;
         var groups = device.Compile<GroupsArgs>(Groups.Run);
-        var (align, gather, activate) = (device.Compile<ConventionalArgs>(Conventional.Align), device.Compile<ConventionalArgs>(Conventional.Gather), device.Compile<ConventionalArgs>(Conventional.Activate));
-        var (gateUp, down, combine) = (device.Compile<ConventionalArgs>(Conventional.GateUp), device.Compile<ConventionalArgs>(Conventional.Down), device.Compile<ConventionalArgs>(Conventional.Combine));
+        var (align, gather, activate) = (device.Compile<ConventionalArgs>(Conventional.Align), device.Compile<ConventionalArgs>(Conventional.Gather<Zero>), device.Compile<ConventionalArgs>(Conventional.Activate));
+        var (gateUp, down, combine) = (device.Compile<ConventionalArgs>(Conventional.GateUp<Zero>), device.Compile<ConventionalArgs>(Conventional.Down<Zero>), device.Compile<ConventionalArgs>(Conventional.Combine<Zero>));
         var sum = layers.Backend.Allocate(most * hidden);
         var args = new ConventionalArgs
         {

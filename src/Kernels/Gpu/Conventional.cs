@@ -18,6 +18,9 @@ internal struct ConventionalArgs
     /// <summary>FP32 [T, H], added to.</summary>
     public long X;
 
+    /// <summary>FP32 [T, K, F], where the activated projections leave the padded rows again.</summary>
+    public long Mid;
+
     /// <summary>Weights of the slots [T, K].</summary>
     public long Weights;
     public long Offsets;
@@ -33,16 +36,18 @@ internal struct ConventionalArgs
     /// <summary>Gathered activations, bfloat16 [P, H].</summary>
     public long Gathered;
 
-    /// <summary>Gate and up projections, bfloat16 [P, 2F].</summary>
+    /// <summary>Gate and up projections, bfloat16 or FP32 [P, 2F].</summary>
     public long Projected;
 
     /// <summary>silu(gate)·up, bfloat16 [P, F].</summary>
     public long Activated;
 
-    /// <summary>Outputs of the experts, bfloat16 [P, H].</summary>
+    /// <summary>Outputs of the experts, bfloat16 or FP32 [P, H].</summary>
     public long Outputs;
     public int Hidden;
     public int Ff;
+
+    /// <summary>Slots that share a row of the input: K for those of tokens, 1 for those of slots.</summary>
     public int TopK;
 }
 
@@ -51,7 +56,9 @@ internal struct ConventionalArgs
 /// (<see cref="Groups"/>), padded to tiles of sixteen (<see cref="Align"/>) and gathered as bfloat16 (<see cref="Gather"/>); products
 /// by tensor cores over tiles in shared memory, the next tile on its way while one is multiplied (<see cref="GateUp"/>,
 /// <see cref="Down"/>); between them <see cref="Activate"/>, at the end <see cref="Combine"/>. Seven launches, and every stage of
-/// activations goes through memory, as it does in the libraries that work this way.
+/// activations goes through memory, as it does in the libraries that work this way. With TWide 1 the outputs of the products are FP32,
+/// and <see cref="Scatter"/> takes the place of the activation: so the operations of a backend are computed, which hand over FP32.
+/// For quantized weights: <see cref="TileConventional"/>.
 /// </summary>
 internal static class Conventional
 {
@@ -64,15 +71,19 @@ internal static class Conventional
     /// <summary>Threads of a block of the products.</summary>
     public const int Threads = 128;
 
-    private const int TileColumns = 128;
+    /// <summary>Columns that are in shared memory at once.</summary>
+    public const int TileColumns = 128;
+
     private const int TilePieces = TileColumns / 8; // of sixteen bytes
     private const int Stride = TilePieces + 4;      // so that no two lanes meet in a bank
     private const int Plane = (TileRows + TileTokens) * Stride;
 
     /// <summary>One warp: where each expert's padded tokens begin.</summary>
-    [Launch(Threads = 32)]
+    [Launch(Threads = 32, Dependent = true)]
     public static void Align(ConventionalArgs a)
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var lane = Group.IdxX;
         var count = Dev.LoadInt(a.Active);
         var each = (count + 31) / 32;
@@ -103,51 +114,73 @@ internal static class Conventional
         }
     }
 
-    /// <summary>A block a padded row and 2,048 columns.</summary>
-    public static void Gather(ConventionalArgs a)
+    /// <summary>A block a padded row and 2,048 columns. With TMx 1 the activations are rounded to MXFP8, whose numbers bfloat16 holds.</summary>
+    [Launch(Dependent = true)]
+    public static void Gather<TMx>(ConventionalArgs a)
+        where TMx : struct, IConstant
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var row = Grid.IdxX;
         var tile = row / TileTokens;
         var column = (Grid.IdxY * Rows.Threads * 8) + (Group.IdxX * 8);
-        if (tile >= Dev.LoadInt(a.Tiles) || column >= a.Hidden) return;
+        if (tile >= Dev.LoadInt(a.Tiles)) return;
         var place = Dev.LoadInt(a.Tiles + 8 + (tile * 12L)) + (row % TileTokens);
         var inside = place < Dev.LoadInt(a.Tiles + 12 + (tile * 12L));
-        var words = default(F4);
-        if (inside)
+        var values = default(F8);
+        if (inside & column < a.Hidden)
         {
             var slot = Dev.LoadInt(a.Slots + (place * 4L));
             if (column == 0) Dev.StoreInt(a.Places + (slot * 4L), row);
-            var values = F8.Load(a.Input + ((((long)(slot / a.TopK) * a.Hidden) + column) * 4));
-            words = new F4 { X = Pair(values.A.X, values.A.Y), Y = Pair(values.A.Z, values.A.W), Z = Pair(values.B.X, values.B.Y), W = Pair(values.B.Z, values.B.W) };
+            values = F8.Load(a.Input + ((((long)(slot / a.TopK) * a.Hidden) + column) * 4));
         }
+        if (TMx.Value != 0)
+        {
+            // Four lanes have the 32 values of a block.
+            var exponent = Mx.Exponent(Mx.Largest(values.A, values.B));
+            var (down, up) = (Mx.PowerOfTwo(-exponent), Mx.PowerOfTwo(exponent));
+            values.A = Mx.Times(Mx.ToE4M3(Mx.Times(values.A, down)), up);
+            values.B = Mx.Times(Mx.ToE4M3(Mx.Times(values.B, down)), up);
+        }
+        if (column >= a.Hidden) return;
+        var words = new F4 { X = Pair(values.A.X, values.A.Y), Y = Pair(values.A.Z, values.A.W), Z = Pair(values.B.X, values.B.Y), W = Pair(values.B.Z, values.B.W) };
         Dev.StoreF4(a.Gathered + ((((long)row * a.Hidden) + column) * 2), words);
     }
 
     /// <summary>projected = gathered · [gate; up]ᵀ.</summary>
-    [Launch(Threads = Threads, Blocks = 4)]
-    public static void GateUp(ConventionalArgs a)
+    [Launch(Threads = Threads, Blocks = 4, Dependent = true)]
+    public static void GateUp<TWide>(ConventionalArgs a)
+        where TWide : struct, IConstant
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var expert = Dev.LoadInt(a.Tiles + 4 + (Grid.IdxY * 12L));
         if (Grid.IdxY >= Dev.LoadInt(a.Tiles)) return;
         var row = Grid.IdxX * TileRows;
         // A block's rows are of gate or of up: F is a multiple of 64.
         var weights = row < a.Ff ? a.Gate + ((((long)expert * a.Ff) + row) * a.Hidden * 2) : a.Up + ((((long)expert * a.Ff) + row - a.Ff) * a.Hidden * 2);
-        Multiply(weights, a.Gathered, a.Hidden, a.Projected, row, 2 * a.Ff);
+        Multiply<TWide>(weights, a.Gathered, a.Hidden, a.Projected, row, 2 * a.Ff);
     }
 
     /// <summary>outputs = activated · downᵀ.</summary>
-    [Launch(Threads = Threads, Blocks = 4)]
-    public static void Down(ConventionalArgs a)
+    [Launch(Threads = Threads, Blocks = 4, Dependent = true)]
+    public static void Down<TWide>(ConventionalArgs a)
+        where TWide : struct, IConstant
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var expert = Dev.LoadInt(a.Tiles + 4 + (Grid.IdxY * 12L));
         if (Grid.IdxY >= Dev.LoadInt(a.Tiles)) return;
         var row = Grid.IdxX * TileRows;
-        Multiply(a.Down + ((((long)expert * a.Hidden) + row) * a.Ff * 2), a.Activated, a.Ff, a.Outputs, row, a.Hidden);
+        Multiply<TWide>(a.Down + ((((long)expert * a.Hidden) + row) * a.Ff * 2), a.Activated, a.Ff, a.Outputs, row, a.Hidden);
     }
 
     /// <summary>activated = silu(gate)·up, a thread two neighbours.</summary>
+    [Launch(Dependent = true)]
     public static void Activate(ConventionalArgs a)
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var index = (Grid.IdxX * Rows.Threads) + Group.IdxX;
         var row = index / (a.Ff / 2);
         var column = (index - (row * (a.Ff / 2))) * 2;
@@ -160,17 +193,38 @@ internal static class Conventional
         Dev.StoreFloat(a.Activated + ((((long)row * a.Ff) + column) * 2), Pair(g0, g1));
     }
 
-    /// <summary>x += Σₖ weight·output, a thread one value of one token.</summary>
-    public static void Combine(ConventionalArgs a)
+    /// <summary>mid[slot] = silu(gate)·up from the slot's padded row, all FP32, a thread one value of one slot.</summary>
+    [Launch(Dependent = true)]
+    public static void Scatter(ConventionalArgs a)
     {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
+        var column = (Grid.IdxY * Rows.Threads) + Group.IdxX;
+        if (column >= a.Ff) return;
+        var row = Dev.LoadInt(a.Places + (Grid.IdxX * 4L));
+        var from = a.Projected + ((((long)row * 2 * a.Ff) + column) * 4);
+        var (gate, up) = (Dev.LoadFloat(from), Dev.LoadFloat(from + (a.Ff * 4L)));
+        Dev.StoreFloat(a.Mid + ((((long)Grid.IdxX * a.Ff) + column) * 4), gate * Dev.Reciprocal(1f + Dev.Exp(-gate)) * up);
+    }
+
+    /// <summary>x += Σₖ weight·output, a thread one value of one token.</summary>
+    [Launch(Dependent = true)]
+    public static void Combine<TWide>(ConventionalArgs a)
+        where TWide : struct, IConstant
+    {
+        Dev.AwaitPrevious();
+        Dev.ReleaseNext();
         var row = (Grid.IdxY * Rows.Threads) + Group.IdxX;
         if (row >= a.Hidden) return;
         var sum = 0f;
         for (var k = 0; k < a.TopK; k++)
         {
             var slot = ((Grid.IdxX * a.TopK) + k) * 4L;
-            var value = Dev.LoadU16(a.Outputs + ((((long)Dev.LoadInt(a.Places + slot) * a.Hidden) + row) * 2));
-            sum = Dev.Fma(Dev.LoadFloat(a.Weights + slot), Dev.BFloatLow(value), sum);
+            var at = ((long)Dev.LoadInt(a.Places + slot) * a.Hidden) + row;
+            float value;
+            if (TWide.Value != 0) value = Dev.LoadFloat(a.Outputs + (at * 4));
+            else value = Dev.BFloatLow(Dev.LoadU16(a.Outputs + (at * 2)));
+            sum = Dev.Fma(Dev.LoadFloat(a.Weights + slot), value, sum);
         }
         var x = a.X + ((((long)Grid.IdxX * a.Hidden) + row) * 4);
         Dev.StoreFloat(x, Dev.LoadFloat(x) + sum);
@@ -192,7 +246,8 @@ internal static class Conventional
     /// planes; within 32 columns the order of columns is such that a lane's words are of one piece.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Multiply(long weights, long vectors, int columns, long to, int outputRow, int outputs)
+    private static void Multiply<TWide>(long weights, long vectors, int columns, long to, int outputRow, int outputs)
+        where TWide : struct, IConstant
     {
         var tile = SharedMemory.Allocate<uint>(4 * Plane);
         var (thread, lane) = (Group.IdxX, Group.IdxX & 31);
@@ -253,18 +308,28 @@ internal static class Conventional
             }
             if (at >= bytes) break;
         }
-        var output = to + (((((long)Grid.IdxY * TileTokens) + (2 * t)) * outputs) + outputRow + ((thread >> 5) * 16) + g) * 2;
-        Finish(output, outputs * 2L, sums0);
-        Finish(output + (8 * outputs * 2L), outputs * 2L, sums1);
+        var size = TWide.Value != 0 ? 4 : 2;
+        var output = to + ((((((long)Grid.IdxY * TileTokens) + (2 * t)) * outputs) + outputRow + ((thread >> 5) * 16) + g) * size);
+        Finish<TWide>(output, outputs * (long)size, sums0);
+        Finish<TWide>(output + (8L * outputs * size), outputs * (long)size, sums1);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(long to, long next, F4 sums)
+    private static void Finish<TWide>(long to, long next, F4 sums)
+        where TWide : struct, IConstant
     {
-        Dev.StoreU16(to, Interop.FloatAsInt(Dev.RoundToBFloat(sums.X)) >> 16);
-        Dev.StoreU16(to + next, Interop.FloatAsInt(Dev.RoundToBFloat(sums.Y)) >> 16);
-        Dev.StoreU16(to + 16, Interop.FloatAsInt(Dev.RoundToBFloat(sums.Z)) >> 16);
-        Dev.StoreU16(to + next + 16, Interop.FloatAsInt(Dev.RoundToBFloat(sums.W)) >> 16);
+        Store<TWide>(to, sums.X);
+        Store<TWide>(to + next, sums.Y);
+        Store<TWide>(to + (TWide.Value != 0 ? 32 : 16), sums.Z);
+        Store<TWide>(to + next + (TWide.Value != 0 ? 32 : 16), sums.W);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<TWide>(long to, float value)
+        where TWide : struct, IConstant
+    {
+        if (TWide.Value != 0) Dev.StoreFloat(to, value);
+        else Dev.StoreU16(to, Interop.FloatAsInt(Dev.RoundToBFloat(value)) >> 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -53,7 +53,7 @@ internal sealed unsafe partial class CudaBackend
             Normalize = spec.Normalize ? 1 : 0,
             Epsilon = epsilon,
         };
-        (settled, routes.Grouped, routedDigits) = (null, false, null);
+        (settled, routes.Grouped, routedDigits, aligned) = (null, false, null, null);
         var tile = step.Count > 1 ? Gpu.Route.ManyTokens : 1;
         if (wantsDigits && w.Columns % Digits.Values == 0)
         {
@@ -73,6 +73,12 @@ internal sealed unsafe partial class CudaBackend
     {
         var (g, u, routes) = ((DeviceWeight)gate, (DeviceWeight)up, (DeviceRouting)routing);
         if (g.Type != u.Type) throw Unsupported($"{gate.Name} is {gate.Type} and {up.Name} {up.Type}: the cuda backend needs both of one type");
+        if (IsConventional)
+        {
+            ConventionalGateUp(step, h, g, u, routes, mid);
+            return;
+        }
+        h = Activations(h, (long)step.Count * g.Columns);
         if (g.Tiles is not null && u.Tiles is not null)
         {
             GateUpTiles(step, h, g, u, routes, mid);
@@ -108,6 +114,12 @@ internal sealed unsafe partial class CudaBackend
     public void MoeDown(Step step, Tensor mid, Weight down, Routing routing, Tensor x)
     {
         var (w, routes) = ((DeviceWeight)down, (DeviceRouting)routing);
+        if (IsConventional)
+        {
+            ConventionalDown(step, mid, w, routes, x);
+            return;
+        }
+        mid = Activations(mid, (long)step.Count * routes.TopK * w.Columns);
         if (w.Tiles is not null)
         {
             DownTiles(step, mid, w, routes, x);
@@ -236,7 +248,7 @@ internal sealed unsafe partial class CudaBackend
         {
             // From the next time on the router's launch does it.
             SplitRows(new SplitArgs { X = DeviceTensor.Of(h), To = args.X, PerRow = args.PerRow, Rows = step.Count }, norm: false);
-            (wantsDigits, routedDigits) = (true, h);
+            (wantsDigits, routedDigits) = (options.Experts == ExpertForm.Warp, h);
         }
         if (step.Count > DownFewTokens) Group(step, routes);
         settled = routes;

@@ -10,7 +10,8 @@ internal delegate void WeightFiller(TensorView view, long address, long rows, lo
 /// <param name="ExactTiles">
 /// Whether the quantized types that have one take their exact tensor-core form; else FP32 lanes, as all other types and shapes do.
 /// </param>
-internal sealed record CudaOptions(bool ExactTiles = true);
+/// <param name="Experts">How experts are computed.</param>
+internal sealed record CudaOptions(bool ExactTiles = true, ExpertForm Experts = ExpertForm.Warp);
 
 /// <summary>
 /// The GPU: weights, cache and activations in its memory, one launch an operation, one small copy in for each
@@ -65,7 +66,13 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     public string Name => "cuda";
 
-    public string Description => device.Description;
+    public string Description => options.Experts switch
+    {
+        ExpertForm.WarpBF16 => $"{device.Description}, experts' activations BF16",
+        ExpertForm.Conventional => $"{device.Description}, conventional experts",
+        ExpertForm.ConventionalMxfp8 => $"{device.Description}, conventional experts with MXFP8 activations",
+        _ => device.Description,
+    };
 
     // Rows of weights are read once for all tokens of a step, so that a large one pays; its activations take tens of megabytes.
     public int PrefillTokens => 512;
@@ -93,6 +100,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         var experts = shape.Count == 3 ? checked((int)shape[0]) : 1;
         var (rows, columns) = (checked((int)shape[^2]), checked((int)shape[^1]));
         var kernels = Kernels(view.Type);
+        if (shape.Count == 3) CheckExperts(view, tiles && TilesFor(view) is not null);
         if (tiles && TilesFor(view) is { } exact)
         {
             var tiled = device.Allocate(BytesOf(view), "weights");
@@ -155,7 +163,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     {
         device.Enter();
         if (recording) StopRecording().Dispose(); // the step before failed halfway
-        (waitingCache, routedDigits) = (null, null);
+        (waitingCache, routedDigits, aligned) = (null, null, null);
         if (inputs is null || !inputs.Fits(step))
         {
             device.EndUploads();

@@ -4,9 +4,16 @@ using WarpDecode.Kernels.Gpu.Device;
 namespace WarpDecode.Kernels.Gpu;
 
 /// <summary>A tensor in device memory.</summary>
-internal sealed class DeviceTensor(GpuDevice device, long length, string purpose) : Tensor(length)
+/// <param name="address">Where.</param>
+/// <param name="length">Values.</param>
+internal sealed class DeviceTensor(long address, long length) : Tensor(length)
 {
-    public long Address { get; } = device.Allocate(checked(length * sizeof(float)), purpose);
+    public DeviceTensor(GpuDevice device, long length, string purpose)
+        : this(device.Allocate(checked(length * sizeof(float)), purpose), length)
+    {
+    }
+
+    public long Address { get; } = address;
 
     public static long Of(Tensor tensor) => ((DeviceTensor)tensor).Address;
 }

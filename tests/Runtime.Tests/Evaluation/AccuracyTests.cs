@@ -2,6 +2,7 @@ using System.Text.Json;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
+using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
 using WarpDecode.Runtime.Evaluation;
 using WarpDecode.Runtime.Models;
@@ -141,9 +142,6 @@ public class AccuracyTests
     }
 
     [Theory]
-    [InlineData(BackendKind.Cuda, MoeForm.Conventional, "the cuda backend has no conventional path")]
-    [InlineData(BackendKind.Cuda, MoeForm.ConventionalMxfp8, "the cuda backend has no conventional path")]
-    [InlineData(BackendKind.Cuda, MoeForm.BF16, "the cuda backend has no conventional path")]
     [InlineData(BackendKind.Reference, MoeForm.Conventional, "one way only")]
     [InlineData(BackendKind.Reference, MoeForm.WarpFp32, "one way only")]
     public void FormsThatABackendHasNotAreRefused(BackendKind backend, MoeForm form, string message)
@@ -153,11 +151,18 @@ public class AccuracyTests
     }
 
     [Fact]
-    public void AutoTakesTheCpuForABaselineAndSaysSo()
+    public void ABaselineIsThatOfTheBackendThatIsFound()
     {
-        using var engine = Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Moe = MoeForm.Conventional });
-        Assert.Contains("conventional", engine.Backend, StringComparison.Ordinal);
-        Assert.Contains("the cuda backend has no conventional path", engine.Notes[0], StringComparison.Ordinal);
+        var (path, options) = (TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Moe = MoeForm.Conventional });
+        using (var engine = Engine.Open(path, options, () => new EmulatedDevice()))
+        {
+            Assert.Contains("ILGPU", engine.Backend, StringComparison.Ordinal);
+            Assert.Contains("conventional experts", engine.Backend, StringComparison.Ordinal);
+        }
+        using var cpu = Engine.Open(path, options, () => throw new GpuException("no GPU here"));
+        Assert.Contains("threads", cpu.Backend, StringComparison.Ordinal);
+        Assert.Contains("conventional experts", cpu.Backend, StringComparison.Ordinal);
+        Assert.Contains("no GPU here", cpu.Notes[0], StringComparison.Ordinal);
     }
 
     private static LayerTrace[] Run(Engine engine, LayerTap tap, ModelConfig config, int[] tokens, LayerTrace[]? feed)

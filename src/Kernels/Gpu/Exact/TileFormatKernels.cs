@@ -30,6 +30,10 @@ internal abstract class TileFormatKernels
     /// <param name="split">Whether the activations were split before, or are those of one token as they are.</param>
     /// <param name="wide">Whether a block has sixteen warps.</param>
     public abstract Kernel<TileProjectArgs> Project(bool norm, bool split, bool wide);
+
+    /// <summary>The grouped products of the expert-centric path.</summary>
+    /// <param name="mx">Whether activations are MXFP8 instead of 8-bit integers.</param>
+    public abstract Kernel<TileConventionalArgs> Conventional(bool mx);
 }
 
 /// <inheritdoc/>
@@ -47,6 +51,8 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
     private Kernel<TileDownArgs>? downMany;
     private Kernel<TileDownArgs>? downManyBySix;
     private Kernel<TileDownArgs>? downManyByThree;
+    private Kernel<TileConventionalArgs>? conventional;
+    private Kernel<TileConventionalArgs>? conventionalMx;
 
     // A lane's registers are a thirty-second of the bytes.
     private static bool Large => TTile.RecordBytes > 3000;
@@ -97,4 +103,8 @@ internal sealed class TileFormatKernels<TTile>(GpuDevice device) : TileFormatKer
             (true, true, false) => device.Compile<TileProjectArgs>(Large ? TileProject.ManyLarge<TTile, One> : TileProject.Many<TTile, One>),
             (true, true, true) => device.Compile<TileProjectArgs>(TileProject.WideMany<TTile, One>),
         };
+
+    public override Kernel<TileConventionalArgs> Conventional(bool mx) => mx
+        ? conventionalMx ??= device.Compile<TileConventionalArgs>(TileConventional.Products<TTile, One>)
+        : conventional ??= device.Compile<TileConventionalArgs>(TileConventional.Products<TTile, Zero>);
 }

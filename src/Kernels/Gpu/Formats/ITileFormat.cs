@@ -45,6 +45,24 @@ internal interface ITileFormat
     /// <summary>The products of this lane's two digits with its two rows, scaled; <paramref name="totals"/> as <see cref="Digits.Totals"/> gives them.</summary>
     static abstract Pair Finish(TileRecord record, TileSums sums, U2 totals, int lane);
 
+    /// <summary>Whether <see cref="Words"/> are signed bytes.</summary>
+    static abstract bool Signed { get; }
+
+    /// <summary>Columns that share a scale: 16 or 32.</summary>
+    static abstract int ScaleColumns { get; }
+
+    /// <summary>Whether a weight is scale · byte − min, or scale · byte.</summary>
+    static abstract bool HasMins { get; }
+
+    /// <summary>
+    /// The integers of a sub-block as operands of bytes: word 0 of row g, of row g + 8, word 1 of row g, of row g + 8. With these members a
+    /// record can be multiplied with other activations than <see cref="Digits"/>; inlined with a constant <paramref name="block"/>.
+    /// </summary>
+    static abstract U4 Words(TileRecord record, int block);
+
+    /// <summary>The scales of a sub-block, and its mins.</summary>
+    static abstract TileScales Scales(TileRecord record, int block, int lane);
+
     /// <summary>One weight of a record, exact.</summary>
     static abstract float Weight(long record, int row, int column);
 }
@@ -82,6 +100,17 @@ internal struct TileSums
     public float F3;
 }
 
+/// <summary>What the bytes of a sub-block are multiplied by in rows g (A) and g + 8 (B), in its first and its second 16 columns, and what is taken off.</summary>
+internal struct TileScales
+{
+    public float A0;
+    public float A1;
+    public float B0;
+    public float B1;
+    public float MinA;
+    public float MinB;
+}
+
 /// <summary>Values of rows g and g + 8.</summary>
 internal struct Pair
 {
@@ -99,6 +128,14 @@ internal static class TileBits
     /// <summary>Signed byte <paramref name="index"/> of a word.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int SignedByte(uint word, int index) => (int)Dev.Permute(word, 0, (0x8880u + (0x1110u * (uint)index)) | (uint)index);
+
+    /// <summary>Unsigned byte <paramref name="index"/> of a word as FP32: under the exponent of 2²³ it is the last bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float ByteValue(uint word, int index) => ILGPU.Interop.IntAsFloat(Dev.Permute(word, 0x4B000000, 0x7440u | (uint)index)) - 8388608f;
+
+    /// <summary>Signed byte <paramref name="index"/> of a word as FP32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float SignedByteValue(uint word, int index) => ILGPU.Interop.IntAsFloat(Dev.Permute(word ^ 0x80808080, 0x4B000000, 0x7440u | (uint)index)) - 8388736f;
 
     /// <summary>
     /// Two digits of a row made one number: odd t has the digits 2 and 3, 2¹⁶ above the others. Digits count steps of 2⁻²⁰; the result,

@@ -23,6 +23,12 @@ internal struct Q4_KTile : ITileFormat
 
     public static int RecordBytes => 2368;
 
+    public static bool Signed => false;
+
+    public static int ScaleColumns => 32;
+
+    public static bool HasMins => true;
+
     public static void Repack(long from, long rowBytes, long to, int lane)
     {
         var (g, t) = (lane >> 2, lane & 3);
@@ -102,6 +108,29 @@ internal struct Q4_KTile : ITileFormat
         var a = Dev.Half(d) * TileBits.Join(sums.I0, sums.I1, lane);
         var b = Dev.Half(e) * (1f / 16) * TileBits.Join(sums.I2, sums.I3, lane);
         return new() { A = Dev.Fma(-Dev.Half(d >> 16), mins.X, a), B = Dev.Fma(-Dev.Half(e >> 16), mins.Z, b) };
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static U4 Words(TileRecord record, int block)
+    {
+        var words = block < 2 ? record.Q0 : block < 4 ? record.Q1 : block < 6 ? record.Q2 : record.Q3;
+        var (first, second) = (block & 1) == 0 ? (words.X, words.Y) : (words.Z, words.W);
+        return new() { X = first & 0x0F0F0F0F, Y = first & 0xF0F0F0F0, Z = second & 0x0F0F0F0F, W = second & 0xF0F0F0F0 };
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileScales Scales(TileRecord record, int block, int lane)
+    {
+        // Lane t of the four has the mins of sub-blocks 2t and 2t + 1.
+        var mins = ILGPU.Warp.Shuffle(record.M, (lane & 28) | (block >> 1));
+        var (d, e) = (record.D.X, record.D.Y);
+        return new()
+        {
+            A0 = Dev.Half(d) * TileBits.ByteValue(block < 4 ? record.S0.X : record.S0.Y, block & 3),
+            B0 = Dev.Half(e) * (1f / 16) * TileBits.ByteValue(block < 4 ? record.S0.Z : record.S0.W, block & 3),
+            MinA = Dev.Half(d >> 16) * TileBits.ByteValue(mins, block & 1),
+            MinB = Dev.Half(e >> 16) * TileBits.ByteValue(mins, 2 + (block & 1)),
+        };
     }
 
     public static float Weight(long record, int row, int column)

@@ -24,6 +24,12 @@ internal struct Q6_KTile : ITileFormat
 
     public static int RecordBytes => 3360;
 
+    public static bool Signed => true;
+
+    public static int ScaleColumns => 16;
+
+    public static bool HasMins => false;
+
     public static void Repack(long from, long rowBytes, long to, int lane)
     {
         var (g, t) = (lane >> 2, lane & 3);
@@ -93,6 +99,38 @@ internal struct Q6_KTile : ITileFormat
         A = Dev.Half(record.M) * 0.25f * TileBits.Join(sums.I0, sums.I1, lane),
         B = Dev.Half(record.M >> 16) * 0.25f * TileBits.Join(sums.I2, sums.I3, lane),
     };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static U4 Words(TileRecord record, int block)
+    {
+        var words = block < 2 ? record.Q0 : block < 4 ? record.Q1 : block < 6 ? record.Q2 : record.Q3;
+        var (first, second) = (block & 1) == 0 ? (words.X, words.Y) : (words.Z, words.W);
+        var upper = block < 4 ? record.Q4 : record.Q5;
+        var high = (block & 3) == 0 ? upper.X : (block & 3) == 1 ? upper.Y : (block & 3) == 2 ? upper.Z : upper.W;
+        return new()
+        {
+            X = Dev.AndOr(first << 2, 0x3C3C3C3C, (high << 6) & 0xC0C0C0C0),
+            Y = Dev.AndOr(first >> 2, 0x3C3C3C3C, (high << 4) & 0xC0C0C0C0),
+            Z = Dev.AndOr(second << 2, 0x3C3C3C3C, (high << 2) & 0xC0C0C0C0),
+            W = Dev.AndOr(second >> 2, 0x3C3C3C3C, high & 0xC0C0C0C0),
+        };
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileScales Scales(TileRecord record, int block, int lane)
+    {
+        var a = block < 2 ? record.S0.X : block < 4 ? record.S0.Y : block < 6 ? record.S0.Z : record.S0.W;
+        var b = block < 2 ? record.S1.X : block < 4 ? record.S1.Y : block < 6 ? record.S1.Z : record.S1.W;
+        var (d, e) = (Dev.Half(record.M) * 0.25f, Dev.Half(record.M >> 16) * 0.25f);
+        var index = (block & 1) * 2;
+        return new()
+        {
+            A0 = d * TileBits.SignedByteValue(a, index),
+            A1 = d * TileBits.SignedByteValue(a, index + 1),
+            B0 = e * TileBits.SignedByteValue(b, index),
+            B1 = e * TileBits.SignedByteValue(b, index + 1),
+        };
+    }
 
     public static float Weight(long record, int row, int column)
     {

@@ -21,6 +21,12 @@ internal struct Q8_0Tile : ITileFormat
 
     public static int RecordBytes => 4352;
 
+    public static bool Signed => true;
+
+    public static int ScaleColumns => 32;
+
+    public static bool HasMins => false;
+
     public static void Repack(long from, long rowBytes, long to, int lane)
     {
         var (g, t) = (lane >> 2, lane & 3);
@@ -82,6 +88,23 @@ internal struct Q8_0Tile : ITileFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Pair Finish(TileRecord record, TileSums sums, U2 totals, int lane) =>
         new() { A = TileBits.Join(sums.F0, sums.F1, lane), B = TileBits.Join(sums.F2, sums.F3, lane) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static U4 Words(TileRecord record, int block)
+    {
+        var words = block < 4
+            ? block < 2 ? block == 0 ? record.Q0 : record.Q1 : block == 2 ? record.Q2 : record.Q3
+            : block < 6 ? block == 4 ? record.Q4 : record.Q5 : block == 6 ? record.Q6 : record.Q7;
+        return words;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileScales Scales(TileRecord record, int block, int lane)
+    {
+        var a = block < 2 ? record.S0.X : block < 4 ? record.S0.Y : block < 6 ? record.S0.Z : record.S0.W;
+        var b = block < 2 ? record.S1.X : block < 4 ? record.S1.Y : block < 6 ? record.S1.Z : record.S1.W;
+        return new() { A0 = Dev.Half(a >> ((block & 1) * 16)), B0 = Dev.Half(b >> ((block & 1) * 16)) };
+    }
 
     public static float Weight(long record, int row, int column)
     {
