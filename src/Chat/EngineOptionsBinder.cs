@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Runtime;
 
@@ -52,6 +53,21 @@ internal sealed class EngineOptionsBinder
         },
     };
 
+    private readonly Option<(int GateUp, int Down)?> moeAlone = new("--moe-alone")
+    {
+        Description = "Tokens of a step up to which the GPU reads experts for each token alone; more share what they read. One number for gate/up and down, or one for each; auto measures once what is the fastest. The results are the same.",
+        HelpName = "auto|GATEUP[,DOWN]",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (text == "auto") return null;
+            var parts = text.Split(',');
+            if (parts.Length <= 2 && IsTokens(parts[0], out var gateUp) && IsTokens(parts[^1], out var down)) return (gateUp, down);
+            result.AddError($"--moe-alone takes auto, or tokens from 1 on for gate/up and down (8 or 8,4), not '{text}'");
+            return null;
+        },
+    };
+
     private readonly Option<int> threads = new Option<int>("--threads", "-t")
     {
         Description = "Threads of the cpu backend; 0 for one a core.",
@@ -93,8 +109,11 @@ internal sealed class EngineOptionsBinder
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, threads, kvType }) command.Options.Add(option);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, moeAlone, threads, kvType }) command.Options.Add(option);
     }
+
+    private static bool IsTokens(string text, out int tokens) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out tokens) && tokens >= 1;
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
@@ -110,6 +129,7 @@ internal sealed class EngineOptionsBinder
             GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
             CpuMoe = parsed.GetValue(cpuMoe),
             Moe = parsed.GetValue(moe),
+            MoeAlone = parsed.GetValue(moeAlone),
             Progress = progress,
             Cancellation = cancellation,
         };

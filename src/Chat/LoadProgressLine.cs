@@ -18,11 +18,16 @@ internal sealed class LoadProgressLine : IProgress<LoadProgress>
     public void Report(LoadProgress value)
     {
         var elapsed = Stopwatch.GetElapsedTime(start);
-        if (elapsed < next || value.Bytes == 0) return;
+        if (elapsed < (value.Doing is null ? next : Patience) || value.Bytes == 0) return;
         next = elapsed + Pause;
+        shown = true;
+        if (value.Doing is { } doing)
+        {
+            Console.Error.Write($"\rloading: {doing} \u001b[K");
+            return;
+        }
         var left = elapsed * ((double)(value.Total - value.Bytes) / value.Bytes);
         Console.Error.Write($"\rloading: {100 * value.Bytes / value.Total} % of {value.Total / 1e9:F1} GB, about {Math.Ceiling(left.TotalSeconds):F0} s left \u001b[K");
-        shown = true;
     }
 
     /// <summary>Takes the line away, if there is one.</summary>

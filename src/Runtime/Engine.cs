@@ -60,6 +60,13 @@ public sealed class Engine : IDisposable
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
             top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
+            backend.TuneExperts([.. model.Experts], config.TopK, work.H, work.Mid, work.X, Measuring, options.Cancellation);
+
+            void Measuring()
+            {
+                var total = TotalBytes;
+                options.Progress?.Report(new LoadProgress(total, total, "measuring the experts' kernels"));
+            }
         }
         catch
         {
@@ -77,6 +84,9 @@ public sealed class Engine : IDisposable
     /// <summary>Where the model runs, in words.</summary>
     public string Backend => $"{backend.Name} ({backend.Description})";
 
+    /// <summary>How many tokens of a step go alone through the experts before they share what they read, in words; null where nothing depends on that.</summary>
+    public string? Experts => backend.Experts;
+
     /// <summary>What a user should know about how the model was opened, for example that the context was made smaller.</summary>
     public IReadOnlyList<string> Notes => notes;
 
@@ -90,6 +100,8 @@ public sealed class Engine : IDisposable
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that cannot be rendered yet.</exception>
     public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
+
+    private long TotalBytes => file.Tensors.Sum(t => t.Bytes);
 
     internal int PagesPerSession => (ContextLength + PageTokens - 1) / PageTokens;
 
@@ -116,6 +128,8 @@ public sealed class Engine : IDisposable
             throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
         if (options.Moe != MoeForm.Auto && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
             throw new ArgumentException("the form of the experts can be chosen on the cuda backend only");
+        if (options.MoeAlone is not null && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
+            throw new ArgumentException("how many tokens go alone through the experts can be chosen on the cuda backend only");
         Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
         switch (options.Backend)
         {
@@ -127,7 +141,7 @@ public sealed class Engine : IDisposable
                 try
                 {
                     var placement = Placement.Of(config, options);
-                    var cuda = new CudaBackend(device(), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe == MoeForm.Auto));
+                    var cuda = new CudaBackend(device(), records: placement.IsWhole, options: new CudaOptions(options.Moe == MoeForm.Auto, options.MoeAlone));
                     return On(placement.IsWhole
                         ? cuda
                         : new SplitBackend(cuda, new CpuBackend(options.Threads), placement.OnDevice, placement.GpuLayers), placement);
@@ -153,6 +167,11 @@ public sealed class Engine : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.CpuMoe);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
         if (options.PrefillTokens is { } prefill) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefill, nameof(options.PrefillTokens));
+        if (options.MoeAlone is { } alone)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alone.GateUp, nameof(options.MoeAlone));
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alone.Down, nameof(options.MoeAlone));
+        }
         if (options.GpuLayers is { } layers) ArgumentOutOfRangeException.ThrowIfNegative(layers, nameof(options.GpuLayers));
         var opened = ModelFile.Open(path);
         try
@@ -442,7 +461,7 @@ public sealed class Engine : IDisposable
 
     private IModel Bind(IArchitecture architecture, EngineOptions options)
     {
-        var total = file.Tensors.Sum(t => t.Bytes);
+        var total = TotalBytes;
         var done = 0L;
         var binder = new WeightBinder(file, backend)
         {

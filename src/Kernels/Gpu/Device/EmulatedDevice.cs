@@ -22,7 +22,9 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
         accelerator = context.CreateCPUAccelerator(0, CPUAcceleratorMode.Auto);
     }
 
-    public override string Description => "ILGPU's CPU accelerator, for tests";
+    public override string Name => "ILGPU's CPU accelerator";
+
+    public override string Description => $"{Name}, for tests";
 
     public override long FreeBytes { get; }
 
