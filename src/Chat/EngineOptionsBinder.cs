@@ -115,24 +115,25 @@ internal sealed class EngineOptionsBinder
     private static bool IsTokens(string text, out int tokens) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out tokens) && tokens >= 1;
 
+    /// <summary>What the options say.</summary>
+    internal EngineOptions Bind(ParseResult parsed) => new()
+    {
+        Backend = parsed.GetValue(backend),
+        Threads = parsed.GetValue(threads),
+        KvType = parsed.GetValue(kvType),
+        ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
+        GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
+        CpuMoe = parsed.GetValue(cpuMoe),
+        Moe = parsed.GetValue(moe),
+        MoeAlone = parsed.GetValue(moeAlone),
+    };
+
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
     /// <exception cref="UsageException">They ask for what this model or machine cannot do.</exception>
     public Engine Open(string model, ParseResult parsed, CancellationToken cancellation)
     {
         var progress = LoadProgressLine.ForTerminal();
-        var options = new EngineOptions
-        {
-            Backend = parsed.GetValue(backend),
-            Threads = parsed.GetValue(threads),
-            KvType = parsed.GetValue(kvType),
-            ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
-            GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
-            CpuMoe = parsed.GetValue(cpuMoe),
-            Moe = parsed.GetValue(moe),
-            MoeAlone = parsed.GetValue(moeAlone),
-            Progress = progress,
-            Cancellation = cancellation,
-        };
+        var options = Bind(parsed) with { Progress = progress, Cancellation = cancellation };
         try
         {
             var engine = Engine.Open(model, options);

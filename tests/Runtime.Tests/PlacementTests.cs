@@ -42,6 +42,21 @@ public class PlacementTests
     }
 
     [Theory]
+    [InlineData(0, "alone up to 3 tokens (gate/up) and 2 (down), as asked for")]
+    [InlineData(1, "alone up to 3 tokens (gate/up) and 2 (down), as asked for")]
+    [InlineData(2, null)] // the cpu has all experts
+    public void HowManyTokensGoAloneIsTakenAsAskedFor(int cpuMoe, string? what)
+    {
+        var options = new EngineOptions { Backend = BackendKind.Cuda, ContextLength = 64, Threads = 1, CpuMoe = cpuMoe, MoeAlone = (3, 2) };
+        using var engine = Engine.Open(Model, options, () => new EmulatedDevice());
+        Assert.Equal(what, engine.Experts);
+    }
+
+    [Fact]
+    public void NobodyGoesAloneUpToNoToken() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => Engine.Open(Model, new EngineOptions { MoeAlone = (0, 1) }, () => new EmulatedDevice()));
+
+    [Theory]
     [InlineData("no NVIDIA driver")]
     [InlineData("the model does not fit")]
     public void AutoTakesTheCpuElseAndSaysWhy(string why)

@@ -94,13 +94,13 @@ internal sealed unsafe partial class CudaBackend
             foreach (var layer in layers) Take(layer, forced);
             // In a step of few tokens the router has found the slots by expert; else that is a launch of its own, and counts.
             var found = GroupsInRouter(tokens * shape.TopK, shape.Experts);
-            foreach (var routes in routings)
+            var launches = tokens < FewLaunchesTokens ? MostLaunches : FewLaunches;
+            foreach (var routes in routings.AsSpan(0, launches))
             {
                 routes.Grouped = false;
                 if (found && !alone) Group(step, routes);
             }
             routedDigits = null;
-            var launches = tokens < FewLaunchesTokens ? MostLaunches : FewLaunches;
             return device.Microseconds(Queue, repeats: 3, warm: 1) / launches;
 
             void Queue()
