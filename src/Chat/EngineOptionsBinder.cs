@@ -53,18 +53,18 @@ internal sealed class EngineOptionsBinder
         },
     };
 
-    private readonly Option<(int GateUp, int Down)?> moeAlone = new("--moe-alone")
+    private readonly Option<(int GateUp, int Down)> moeAlone = new("--moe-alone")
     {
         Description = "Tokens of a step up to which the GPU reads experts for each token alone; more share what they read. One number for gate/up and down, or one for each; auto measures once what is the fastest. The results are the same.",
         HelpName = "auto|GATEUP[,DOWN]",
         CustomParser = result =>
         {
             var text = result.Tokens[0].Value;
-            if (text == "auto") return null;
+            if (text == "auto") return default; // as without the option: zeros
             var parts = text.Split(',');
             if (parts.Length <= 2 && IsTokens(parts[0], out var gateUp) && IsTokens(parts[^1], out var down)) return (gateUp, down);
             result.AddError($"--moe-alone takes auto, or tokens from 1 on for gate/up and down (8 or 8,4), not '{text}'");
-            return null;
+            return default;
         },
     };
 
@@ -125,7 +125,7 @@ internal sealed class EngineOptionsBinder
         GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
         CpuMoe = parsed.GetValue(cpuMoe),
         Moe = parsed.GetValue(moe),
-        MoeAlone = parsed.GetValue(moeAlone),
+        MoeAlone = parsed.GetValue(moeAlone) is { GateUp: > 0 } alone ? alone : null,
     };
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>

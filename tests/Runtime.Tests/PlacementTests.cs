@@ -1,4 +1,6 @@
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Runtime.Models;
 using WarpDecode.Tests;
 using Xunit;
 
@@ -50,6 +52,16 @@ public class PlacementTests
         var options = new EngineOptions { Backend = BackendKind.Cuda, ContextLength = 64, Threads = 1, CpuMoe = cpuMoe, MoeAlone = (3, 2) };
         using var engine = Engine.Open(Model, options, () => new EmulatedDevice());
         Assert.Equal(what, engine.Experts);
+    }
+
+    [Fact]
+    public void TheExpertsOfAFileAreThoseThatAreBound()
+    {
+        using var file = ModelFile.Open(Model);
+        var architecture = Architectures.Of(file);
+        var experts = architecture.Experts(file, architecture.ReadConfig(file)).ToArray();
+        Assert.Equal(["blk.0.ffn_gate_exps.weight", "blk.1.ffn_gate_exps.weight"], experts.Select(e => e.Gate.Name));
+        Assert.Equal(["blk.0.ffn_down_exps.weight", "blk.1.ffn_down_exps.weight"], experts.Select(e => e.Down.Name));
     }
 
     [Fact]

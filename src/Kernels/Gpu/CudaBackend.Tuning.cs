@@ -33,7 +33,8 @@ internal sealed unsafe partial class CudaBackend
             {
                 measuring();
                 (dispatch, var timings) = MeasureExperts(shape, same, h, mid, x, cancellation);
-                measured.Put(shape, dispatch, timings);
+                // A step too small for all that matters says nothing about larger ones, which others may have.
+                if (Capacity(shape, h, mid, x) >= ExpertTuner.MostTokens(shape, int.MaxValue)) measured.Put(shape, dispatch, timings);
             }
             tuned.Add((shape, Explain(shape, dispatch)));
             dispatch = Wanted(shape, dispatch);
@@ -62,11 +63,12 @@ internal sealed unsafe partial class CudaBackend
     {
         device.Enter();
         device.EndUploads();
-        var capacity = (int)Math.Min(Math.Min(h.Length, x.Length) / shape.Hidden, mid.Length / ((long)shape.TopK * shape.Ff));
+        var capacity = Capacity(shape, h, mid, x);
         var most = ExpertTuner.MostTokens(shape, capacity);
+        if (most == 0) return (ExpertDispatch.Default(shape), new ExpertTimings([], [], []));
         var random = new Random(1);
         Write(h, 0, [.. Enumerable.Range(0, most * shape.Hidden).Select(_ => (2 * random.NextSingle()) - 1)]);
-        DeviceRouting[] routings = most == 0 ? [] : [.. Enumerable.Range(0, MostLaunches).Select(_ => RandomRoutes(random, most, shape))];
+        DeviceRouting[] routings = [.. Enumerable.Range(0, MostLaunches).Select(_ => RandomRoutes(random, most, shape))];
         var step = new Step(most, most, 1);
         try
         {
@@ -92,15 +94,12 @@ internal sealed unsafe partial class CudaBackend
             var most = alone ? ExpertDispatch.Always : 0;
             var forced = new ExpertDispatch(most, most, way == ExpertWay.GateUpPrompt ? 1 : ExpertDispatch.Always);
             foreach (var layer in layers) Take(layer, forced);
-            // In a step of few tokens the router has found the slots by expert; else that is a launch of its own, and counts.
+            // Found by the call that is not timed. In a step of few tokens the router's launch has found the slots by expert, and has the digits; for
+            // more the slots take a launch of its own, which counts.
             var found = GroupsInRouter(tokens * shape.TopK, shape.Experts);
-            var launches = tokens < FewLaunchesTokens ? MostLaunches : FewLaunches;
-            foreach (var routes in routings.AsSpan(0, launches))
-            {
-                routes.Grouped = false;
-                if (found && !alone) Group(step, routes);
-            }
+            foreach (var routes in routings) routes.Grouped = false;
             routedDigits = null;
+            var launches = tokens < FewLaunchesTokens ? MostLaunches : FewLaunches;
             return device.Microseconds(Queue, repeats: 3, warm: 1) / launches;
 
             void Queue()
@@ -129,6 +128,10 @@ internal sealed unsafe partial class CudaBackend
         var shape = new ExpertShape(weight.Type, weight.Type, tiles, tiles, routing.Experts, routing.TopK, weight.Columns, weight.Rows);
         return weight.Dispatch = Wanted(shape, null);
     }
+
+    /// <summary>Tokens that there is room for.</summary>
+    private static int Capacity(in ExpertShape shape, Tensor h, Tensor mid, Tensor x) =>
+        (int)Math.Min(Math.Min(h.Length, x.Length) / shape.Hidden, mid.Length / ((long)shape.TopK * shape.Ff));
 
     private ExpertDispatch Wanted(in ExpertShape shape, ExpertDispatch? found)
     {

@@ -25,6 +25,8 @@ internal static class ExpertTuner
     // What is slower by more than that twice in a row does not become faster again with more tokens.
     private const double Hopeless = 1.25;
 
+    private const int MostPromptTokens = 512; // a step of a prompt, unless asked otherwise
+
     private static readonly int[] Candidates = [2, 3, 4, 6, 8, 12, 16, 24, 32];
 
     /// <summary>Most tokens that are measured for a shape.</summary>
@@ -107,6 +109,6 @@ internal static class ExpertTuner
     {
         if (!shape.GateUpTiles) return [];
         long tokens = ExpertDispatch.Default(shape).GateUpPrompt;
-        return [.. new[] { tokens / 2, tokens * 3 / 4, tokens, tokens * 3 / 2, tokens * 2 }.Where(t => t > 1).Distinct().Select(t => (int)t)];
+        return [.. new[] { tokens / 2, tokens * 3 / 4, tokens, tokens * 3 / 2, tokens * 2 }.Where(t => t is > 1 and <= MostPromptTokens).Distinct().Select(t => (int)t)];
     }
 }

@@ -59,26 +59,33 @@ public sealed class ExpertTuningTests : IDisposable
     [Fact]
     public void AShapeIsMeasuredOnceForADevice()
     {
-        // Gate and up alone and together at two tokens, then down: one faster, one slower.
-        double[] times = [1, 2, 4, 3];
+        // Alone and together, of gate and up until two are hopeless, then of down.
+        double[] times = [2, 7, 3, 7, 4, 7, 6, 7, 8, 7, 12, 7, 16, 7, /* down */ 6, 7, 9, 7, 12, 7];
+        const string result = "alone up to 6 tokens (gate/up) and 2 (down), measured on a clock";
         var views = Layer();
         Assert.Equal("not measured yet", Info());
-        Assert.Equal(1, Open(new CudaOptions(MeasuredFolder: folder), new WatchedDevice(times), "alone up to 2 tokens (gate/up) and 1 (down), measured on a clock"));
-        Assert.Equal(0, Open(new CudaOptions(MeasuredFolder: folder), new WatchedDevice([]), "alone up to 2 tokens (gate/up) and 1 (down), measured on a clock"));
-        Assert.Equal("alone up to 2 tokens (gate/up) and 1 (down), measured on a clock", Info());
+        Assert.Equal(1, Open(new CudaOptions(MeasuredFolder: folder), new WatchedDevice(times), result));
+        Assert.Equal(0, Open(new CudaOptions(MeasuredFolder: folder), new WatchedDevice([]), result));
+        Assert.Equal(result, Info());
         Assert.Equal(0, Open(new CudaOptions(MeasuredFolder: folder, Alone: (5, 6)), new WatchedDevice([]), "alone up to 5 tokens (gate/up) and 6 (down), as asked for"));
         Assert.Single(Directory.GetFiles(folder));
+
+        // What a step of two tokens can tell is not kept for larger ones.
+        var other = Path.Combine(folder, "other");
+        for (var i = 0; i < 2; i++)
+            Assert.Equal(1, Open(new CudaOptions(MeasuredFolder: other), new WatchedDevice([1, 2, 4, 3]), "alone up to 2 tokens (gate/up) and 1 (down), measured on a clock", Tokens));
+        Assert.False(Directory.Exists(other));
 
         // Where times mean nothing, nothing is measured.
         Assert.Equal(0, Open(new CudaOptions(MeasuredFolder: folder), new WatchedDevice(), "not measured yet"));
 
-        int Open(CudaOptions options, WatchedDevice device, string expected)
+        int Open(CudaOptions options, WatchedDevice device, string expected, int capacity = 32)
         {
             using var gpu = new CudaBackend(device, records: false, options: options);
             Assert.Null(gpu.Experts);
             var layers = new[] { Load(gpu, views), Load(gpu, views) };
             var asked = 0;
-            gpu.TuneExperts(layers, TopK, gpu.Allocate(Tokens * Hidden), gpu.Allocate(Tokens * TopK * Ff), gpu.Allocate(Tokens * Hidden), () => asked++, CancellationToken.None);
+            gpu.TuneExperts(layers, TopK, gpu.Allocate(capacity * Hidden), gpu.Allocate(capacity * TopK * Ff), gpu.Allocate(capacity * Hidden), () => asked++, CancellationToken.None);
             Assert.Equal(expected, gpu.Experts);
             Assert.Equal(0, device.TimesLeft);
             foreach (var layer in layers)
