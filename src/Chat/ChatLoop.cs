@@ -37,6 +37,7 @@ internal sealed class ChatLoop(
         if (Terminal)
         {
             await Console.Error.WriteLineAsync($"{Path.GetFileName(engine.File.Path)} on {engine.Backend}, context {engine.ContextLength} tokens.");
+            if (statistics && engine.Experts is { } experts) await Console.Error.WriteLineAsync($"experts {experts}");
             await Console.Error.WriteLineAsync("Type a message, /help for help, Ctrl-D to leave.");
         }
         using var session = engine.CreateSession();

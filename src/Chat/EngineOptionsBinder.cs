@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Runtime;
 
@@ -44,6 +45,21 @@ internal sealed class EngineOptionsBinder
                 if (MoeForms.NameOf(form) == word) return form;
             }
             result.AddError($"--moe takes auto, warp-fp32, conventional, conventional-mxfp8 or bf16, not '{word}'");
+            return default;
+        },
+    };
+
+    private readonly Option<(int GateUp, int Down)> moeAlone = new("--moe-alone")
+    {
+        Description = "Tokens of a step up to which the GPU reads experts for each token alone; more share what they read. One number for gate/up and down, or one for each; auto measures once what is the fastest. The results are the same.",
+        HelpName = "auto|GATEUP[,DOWN]",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (text == "auto") return default; // as without the option: zeros
+            var parts = text.Split(',');
+            if (parts.Length <= 2 && IsTokens(parts[0], out var gateUp) && IsTokens(parts[^1], out var down)) return (gateUp, down);
+            result.AddError($"--moe-alone takes auto, or tokens from 1 on for gate/up and down (8 or 8,4), not '{text}'");
             return default;
         },
     };
@@ -99,7 +115,7 @@ internal sealed class EngineOptionsBinder
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, threads, kvType }) command.Options.Add(option);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, moeAlone, threads, kvType }) command.Options.Add(option);
     }
 
     /// <summary>The value of --context; null where nothing was said.</summary>
@@ -107,6 +123,22 @@ internal sealed class EngineOptionsBinder
 
     /// <summary>The value of --threads.</summary>
     public int Threads(ParseResult parsed) => parsed.GetValue(threads);
+
+    private static bool IsTokens(string text, out int tokens) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out tokens) && tokens >= 1;
+
+    /// <summary>What the options say.</summary>
+    internal EngineOptions Bind(ParseResult parsed) => new()
+    {
+        Backend = parsed.GetValue(backend),
+        Threads = parsed.GetValue(threads),
+        KvType = parsed.GetValue(kvType),
+        ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
+        GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
+        CpuMoe = parsed.GetValue(cpuMoe),
+        Moe = parsed.GetValue(moe),
+        MoeAlone = parsed.GetValue(moeAlone) is { GateUp: > 0 } alone ? alone : null,
+    };
 
     /// <summary>Opens a model as the options say, and tells on stderr how far it is and what there is to know.</summary>
     /// <param name="model">Path of the model.</param>
@@ -117,18 +149,7 @@ internal sealed class EngineOptionsBinder
     public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
     {
         var progress = LoadProgressLine.ForTerminal();
-        var options = new EngineOptions
-        {
-            Backend = parsed.GetValue(backend),
-            Threads = parsed.GetValue(threads),
-            KvType = parsed.GetValue(kvType),
-            ContextLength = parsed.GetValue(context) is > 0 and var n ? n : null,
-            GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
-            CpuMoe = parsed.GetValue(cpuMoe),
-            Moe = parsed.GetValue(moe),
-            Progress = progress,
-            Cancellation = cancellation,
-        };
+        var options = Bind(parsed) with { Progress = progress, Cancellation = cancellation };
         try
         {
             var engine = Engine.Open(model, adapt is null ? options : adapt(options));

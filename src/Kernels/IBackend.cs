@@ -61,6 +61,24 @@ internal interface IBackend : IDisposable
     /// </summary>
     bool Begin(Step step) => true;
 
+    /// <summary>
+    /// Decides which of its kernels take how many tokens through these experts, by measuring if need be. The decision never changes a bit of
+    /// the results. Comes after loading, before the first step.
+    /// </summary>
+    /// <param name="layers">The experts of each layer.</param>
+    /// <param name="topK">Experts of a token.</param>
+    /// <param name="h">Scratch, overwritten, as large as for the largest step.                    // [T, H]</param>
+    /// <param name="mid">The same.                                                             // [T, K, F]</param>
+    /// <param name="x">The same.                                                               // [T, H]</param>
+    /// <param name="measuring">Called before something is measured.</param>
+    /// <param name="cancellation">Ends a measurement.</param>
+    void TuneExperts(ReadOnlySpan<ExpertWeights> layers, int topK, Tensor h, Tensor mid, Tensor x, Action measuring, CancellationToken cancellation)
+    {
+    }
+
+    /// <summary>What <see cref="TuneExperts"/> decided, in words, or null where there is nothing to decide.</summary>
+    string? Experts => null;
+
     /// <summary>Ends a step.</summary>
     void End(Step step)
     {
@@ -140,6 +158,9 @@ internal abstract class Weight(string name, WeightType type, int experts, int ro
 
     public int Columns { get; } = columns;
 }
+
+/// <summary>The experts of a layer: gate and up [E, F, H], down [E, H, F].</summary>
+internal readonly record struct ExpertWeights(Weight Gate, Weight Up, Weight Down);
 
 /// <summary>Which experts each token of a step goes to, and with which weights; made by <see cref="IBackend.Route"/>.</summary>
 internal abstract class Routing(int tokens, int topK, int experts)

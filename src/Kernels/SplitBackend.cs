@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using WarpDecode.Formats;
 
 namespace WarpDecode.Kernels;
@@ -39,6 +40,18 @@ internal sealed class SplitBackend(IBackend device, IBackend host, Func<TensorVi
         shape,
         deviceLayers == 0 ? null : device.AllocateKvCache(shape with { Layers = deviceLayers }),
         deviceLayers == shape.Layers ? null : host.AllocateKvCache(shape with { Layers = shape.Layers - deviceLayers, Type = host.KvTypes[0] }));
+
+    public string? Experts => device.Experts;
+
+    public void TuneExperts(ReadOnlySpan<ExpertWeights> layers, int topK, Tensor h, Tensor mid, Tensor x, Action measuring, CancellationToken cancellation)
+    {
+        var there = new List<ExpertWeights>();
+        foreach (var layer in layers)
+        {
+            if (SideOf(layer.Gate) == device) there.Add(layer);
+        }
+        if (there.Count > 0) device.TuneExperts(CollectionsMarshal.AsSpan(there), topK, Output(device, h), Output(device, mid), Output(device, x), measuring, cancellation);
+    }
 
     public bool Begin(Step step) => device.Begin(step) && host.Begin(step);
 

@@ -13,6 +13,9 @@ namespace WarpDecode.Runtime;
 /// <param name="Text">What it would run on and with how much memory, or why it would not.</param>
 public sealed record BackendPlan(string Backend, bool IsUsable, string Text)
 {
+    /// <summary>How the backend takes tokens through this model's experts, where that is measured: the result, or that there is none yet. Else null.</summary>
+    public string? Experts { get; init; }
+
     /// <summary>The backends in the order in which auto prefers them.</summary>
     /// <param name="file">A model that this runtime knows; see <see cref="ModelSummary.Problem"/>.</param>
     public static IReadOnlyList<BackendPlan> Of(ModelFile file)
@@ -29,15 +32,18 @@ public sealed record BackendPlan(string Backend, bool IsUsable, string Text)
         string? advice = null;
         try
         {
-            var config = Architectures.Of(file).ReadConfig(file);
+            var architecture = Architectures.Of(file);
+            var config = architecture.ReadConfig(file);
             var options = new EngineOptions();
-            using IBackend backend = new CudaBackend(CudaDevice.Open());
-            if (backend.FreeBytes is not { } free) return new BackendPlan(name, true, backend.Description);
+            using var cuda = new CudaBackend(CudaDevice.Open());
+            IBackend backend = cuda;
+            var experts = cuda.ExpertsOf(architecture.Experts(file, config), config.TopK);
+            if (backend.FreeBytes is not { } free) return new BackendPlan(name, true, backend.Description) { Experts = experts };
             var plan = new MemoryPlan(file, config, backend, options, free);
             var whole = Placement.Whole(config);
             var context = (int)Math.Clamp(plan.Affordable(whole), Engine.PageTokens, config.ContextLength);
             if (!plan.Fits(whole, context)) advice = plan.Advice(whole);
-            return new BackendPlan(name, true, $"{backend.Description}; {plan.Check(whole, context)}");
+            return new BackendPlan(name, true, $"{backend.Description}; {plan.Check(whole, context)}") { Experts = experts };
         }
         catch (Exception e) when (e is GpuException or NotSupportedException)
         {

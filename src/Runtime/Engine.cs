@@ -62,6 +62,13 @@ public sealed partial class Engine : IDisposable
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
             top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
+            backend.TuneExperts([.. model.Experts], config.TopK, work.H, work.Mid, work.X, Measuring, options.Cancellation);
+
+            void Measuring()
+            {
+                var total = TotalBytes;
+                options.Progress?.Report(new LoadProgress(total, total, "measuring the experts' kernels"));
+            }
         }
         catch
         {
@@ -79,6 +86,9 @@ public sealed partial class Engine : IDisposable
     /// <summary>Where the model runs, in words.</summary>
     public string Backend => $"{backend.Name} ({backend.Description})";
 
+    /// <summary>How many tokens of a step go alone through the experts before they share what they read, in words; null where nothing depends on that.</summary>
+    public string? Experts => backend.Experts;
+
     /// <summary>What a user should know about how the model was opened, for example that the context was made smaller.</summary>
     public IReadOnlyList<string> Notes => notes;
 
@@ -92,6 +102,8 @@ public sealed partial class Engine : IDisposable
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that cannot be rendered yet.</exception>
     public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
+
+    private long TotalBytes => file.Tensors.Sum(t => t.Bytes);
 
     internal int PagesPerSession => (ContextLength + PageTokens - 1) / PageTokens;
 
@@ -130,6 +142,8 @@ public sealed partial class Engine : IDisposable
         if (split && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
             throw new ArgumentException("layers and experts are divided between GPU and CPU on the cuda backend only");
         var form = ExpertFormOf(options);
+        if (options.MoeAlone is not null && options.Backend is not (BackendKind.Auto or BackendKind.Cuda))
+            throw new ArgumentException("how many tokens go alone through the experts can be chosen on the cuda backend only");
         Engine On(IBackend backend, Placement placement) => new(file, options, architecture, config, backend, placement);
         switch (options.Backend)
         {
@@ -143,7 +157,8 @@ public sealed partial class Engine : IDisposable
                     var placement = Placement.Of(config, options);
                     var gpu = device();
                     var cuda = new CudaBackend(
-                        gpu, filler?.Invoke(gpu), records: placement.IsWhole, options: new CudaOptions(ExactTiles: options.Moe != MoeForm.WarpFp32, form));
+                        gpu, filler?.Invoke(gpu), records: placement.IsWhole,
+                        options: new CudaOptions(ExactTiles: options.Moe != MoeForm.WarpFp32, form, options.MoeAlone));
                     return On(placement.IsWhole
                         ? cuda
                         : new SplitBackend(cuda, new CpuBackend(options.Threads, form), placement.OnDevice, placement.GpuLayers), placement);
@@ -169,6 +184,11 @@ public sealed partial class Engine : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(options.CpuMoe);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Sessions);
         if (options.PrefillTokens is { } prefill) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefill, nameof(options.PrefillTokens));
+        if (options.MoeAlone is { } alone)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alone.GateUp, nameof(options.MoeAlone));
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(alone.Down, nameof(options.MoeAlone));
+        }
         if (options.GpuLayers is { } layers) ArgumentOutOfRangeException.ThrowIfNegative(layers, nameof(options.GpuLayers));
         var opened = made ?? ModelFile.Open(path);
         try
@@ -482,7 +502,7 @@ public sealed partial class Engine : IDisposable
 
     private IModel Bind(IArchitecture architecture, EngineOptions options)
     {
-        var total = file.Tensors.Sum(t => t.Bytes);
+        var total = TotalBytes;
         var done = 0L;
         var binder = new WeightBinder(file, backend)
         {

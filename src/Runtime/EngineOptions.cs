@@ -92,6 +92,12 @@ public sealed record EngineOptions
     /// <summary>How the experts are computed.</summary>
     public MoeForm Moe { get; init; }
 
+    /// <summary>
+    /// Most tokens of a step, 1 or more, that the GPU takes alone through gate and up, and through down: each reads its experts for itself. More of
+    /// them share what they read. Null for what is the fastest, measured once for a GPU and a shape of model. The results are the same.
+    /// </summary>
+    public (int GateUp, int Down)? MoeAlone { get; init; }
+
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
 
@@ -102,4 +108,5 @@ public sealed record EngineOptions
 /// <summary>How far loading is.</summary>
 /// <param name="Bytes">Bytes of weights bound so far.</param>
 /// <param name="Total">Bytes of weights in the file.</param>
-public readonly record struct LoadProgress(long Bytes, long Total);
+/// <param name="Doing">What is done when all is bound, in words; null before.</param>
+public readonly record struct LoadProgress(long Bytes, long Total, string? Doing = null);

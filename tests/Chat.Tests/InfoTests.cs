@@ -39,6 +39,7 @@ public sealed class InfoTests(ModelFiles files) : IClassFixture<ModelFiles>
         Assert.Equal(["cpu", "reference"], root.GetProperty("backends").EnumerateArray().Select(b => b.GetString()));
         Assert.Contains("driver", root.GetProperty("backend_plans").GetProperty("cuda").GetString(), StringComparison.Ordinal);
         Assert.Equal(JsonValueKind.Null, root.GetProperty("problem").ValueKind);
+        Assert.Equal(JsonValueKind.Object, root.GetProperty("experts_dispatch").ValueKind);
         Assert.False(root.TryGetProperty("tensors", out _));
         Assert.Equal(
             [("BF16", 2 + (7 * Layers), 2 * Matrices, true), ("F32", (5 * Layers) + 1, 4 * Vectors, true)],

@@ -36,6 +36,12 @@ public class UsageTests
         { "--backend takes auto, cpu, cuda or reference, not 'CPU'", ["--backend", "CPU"] },
         { "--gpu-layers takes 0 or more, or -1 for all, not '-2'", ["--gpu-layers", "-2"] },
         { "--moe takes auto, warp-fp32, conventional, conventional-mxfp8 or bf16, not 'fast'", ["--moe", "fast"] },
+        { "--moe-alone takes auto, or tokens from 1 on for gate/up and down (8 or 8,4), not '0'", ["--moe-alone", "0"] },
+        { "not '8,'", ["--moe-alone", "8,"] },
+        { "not '8,4,2'", ["--moe-alone", "8,4,2"] },
+        { "not '-1'", ["--moe-alone", "-1"] },
+        { "not 'Auto'", ["--moe-alone", "Auto"] },
+        { "not '99999999999'", ["--moe-alone", "99999999999"] },
         { "--cpu-moe takes 0 or more, not 'all'", ["--cpu-moe", "all"] },
         { "--kv-type takes f32, f16 or bf16, not 'q8'", ["--kv-type", "q8"] },
         { "--temp", ["--temp"] },
@@ -55,6 +61,7 @@ public class UsageTests
         { "on the cuda backend only", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--cpu-moe", "1"] },
         { "the cpu backend keeps them in F32", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--kv-type", "f16"] },
         { "one way only", "Ask for less", [Model, "-p", "x", "--backend", "reference", "--moe", "warp-fp32"] },
+        { "on the cuda backend only", "Ask for less", [Model, "-p", "x", "--backend", "cpu", "--moe-alone", "8"] },
         { "'more'", "wd-run --help", [Model, "more"] },
         { "MODEL", "wd-run info --help", ["info"] },
         { "MODEL", "wd-run tokenize --help", ["tokenize"] },
@@ -102,7 +109,7 @@ public class UsageTests
         foreach (var word in new[]
         {
             "-p, --prompt", "--raw", "--system", "-n, --max-tokens", "-c, --context", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
-            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "--moe", "auto|warp-fp32|conventional|conventional-mxfp8|bf16", "--kv-type", "f32|f16|bf16", "-t, --threads", "info", "tokenize", "detokenize", "logits",
+            "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "--moe", "auto|warp-fp32|conventional|conventional-mxfp8|bf16", "--moe-alone", "auto|GATEUP[,DOWN]", "--kv-type", "f32|f16|bf16", "-t, --threads", "info", "tokenize", "detokenize", "logits",
         })
         {
             Assert.Contains(word, help, StringComparison.Ordinal);

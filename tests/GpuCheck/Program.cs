@@ -9,7 +9,7 @@ var quantized = new Option<string?>("--quantized") { Description = "Folder of mo
 var models = new Option<string[]>("--model") { Description = "Models to compare with the cpu backend and to time.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 var only = new Option<string[]>("--only")
 {
-    Description = "Sections to run: kernels, bandwidth, golden, models, attention, dense, experts, exact, logits, steps. Default: all.",
+    Description = "Sections to run: kernels, bandwidth, golden, models, attention, dense, experts, tuning, exact, logits, steps. Default: all.",
     AllowMultipleArgumentsPerToken = true,
     DefaultValueFactory = _ => [],
 };
@@ -47,6 +47,7 @@ root.SetAction(parsed =>
         Section("attention", () => AttentionBenchmark.Run(report));
         Section("dense", () => DenseBenchmark.Run(report, brief: sections.Length == 0));
         Section("experts", () => ExpertsBenchmark.Run(report));
+        Section("tuning", () => TuningBenchmark.Run(report));
         Section("exact", () => ExactBenchmark.Run(report));
         Section("logits", () => LogitsBenchmark.Run(report));
         Section("steps", () => StepBenchmark.Run(report));

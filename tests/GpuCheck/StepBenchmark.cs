@@ -45,8 +45,10 @@ internal static class StepBenchmark
         var perPage = new KvShape(config.Layers, 1, PageTokens, config.KvHeads, config.HeadDim, cached).PageBytes;
         var pages = (int)Math.Min((backend.FreeBytes!.Value - (8L << 30)) / perPage, 32L * 16_448 / PageTokens);
         var cache = backend.AllocateKvCache(new KvShape(config.Layers, pages, PageTokens, config.KvHeads, config.HeadDim, cached));
+        backend.TuneExperts([.. model.Experts], config.TopK, work.H, work.Mid, work.X, () => { }, CancellationToken.None);
         device.Synchronize();
         report.Line(Report.Text($"\n### Qwen3-30B-A3B, {name}: {file.Tensors.Sum(t => t.Bytes) / 1e9:F1} GB of weights, {cached} cache for {pages * (long)PageTokens} tokens, made in {watch.Elapsed.TotalSeconds:F1} s\n"));
+        report.Line($"Experts {backend.Experts}\n");
         report.Header("context", "B", "ms a step", "ms if the host chooses", "tokens/s", "experts of the last layer");
         var (logits, row, sampler) = (0f, new float[config.Vocabulary], new Sampler(new SamplerOptions { Temperature = 0 }, config.Vocabulary));
         foreach (var depth in (int[])[128, 4096, 16_384])

@@ -1,4 +1,6 @@
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Runtime.Models;
 using WarpDecode.Tests;
 using Xunit;
 
@@ -40,6 +42,31 @@ public class PlacementTests
         Assert.StartsWith("cuda (", engine.Backend, StringComparison.Ordinal);
         Assert.Empty(engine.Notes);
     }
+
+    [Theory]
+    [InlineData(0, "alone up to 3 tokens (gate/up) and 2 (down), as asked for")]
+    [InlineData(1, "alone up to 3 tokens (gate/up) and 2 (down), as asked for")]
+    [InlineData(2, null)] // the cpu has all experts
+    public void HowManyTokensGoAloneIsTakenAsAskedFor(int cpuMoe, string? what)
+    {
+        var options = new EngineOptions { Backend = BackendKind.Cuda, ContextLength = 64, Threads = 1, CpuMoe = cpuMoe, MoeAlone = (3, 2) };
+        using var engine = Engine.Open(Model, options, () => new EmulatedDevice());
+        Assert.Equal(what, engine.Experts);
+    }
+
+    [Fact]
+    public void TheExpertsOfAFileAreThoseThatAreBound()
+    {
+        using var file = ModelFile.Open(Model);
+        var architecture = Architectures.Of(file);
+        var experts = architecture.Experts(file, architecture.ReadConfig(file)).ToArray();
+        Assert.Equal(["blk.0.ffn_gate_exps.weight", "blk.1.ffn_gate_exps.weight"], experts.Select(e => e.Gate.Name));
+        Assert.Equal(["blk.0.ffn_down_exps.weight", "blk.1.ffn_down_exps.weight"], experts.Select(e => e.Down.Name));
+    }
+
+    [Fact]
+    public void NobodyGoesAloneUpToNoToken() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => Engine.Open(Model, new EngineOptions { MoeAlone = (0, 1) }, () => new EmulatedDevice()));
 
     [Theory]
     [InlineData("no NVIDIA driver")]

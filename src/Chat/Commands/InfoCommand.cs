@@ -49,6 +49,10 @@ internal static class InfoCommand
             Line(label, $"{plan.Backend} ({plan.Text})");
             label = "";
         }
+        foreach (var plan in backends)
+        {
+            if (plan.Experts is { } experts) Line("experts", $"on {plan.Backend}: {experts}");
+        }
         foreach (var plan in backends.Where(b => !b.IsUsable)) Line("not on", $"{plan.Backend}: {plan.Text}");
         if (!tensors) return;
         Console.Out.WriteLine();
@@ -98,6 +102,12 @@ internal static class InfoCommand
             w.WriteEndArray();
             w.WriteStartObject("backend_plans");
             foreach (var plan in backends) w.WriteString(plan.Backend, plan.Text);
+            w.WriteEndObject();
+            w.WriteStartObject("experts_dispatch");
+            foreach (var plan in backends)
+            {
+                if (plan.Experts is { } experts) w.WriteString(plan.Backend, experts);
+            }
             w.WriteEndObject();
             w.WriteString("problem", s.Problem);
             if (tensors)

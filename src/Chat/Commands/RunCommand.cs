@@ -40,7 +40,11 @@ internal static class RunCommand
                 await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), isVerbose, interrupt).RunAsync(cancellation);
                 return ExitCode.Done;
             }
-            if (isVerbose) await Console.Error.WriteLineAsync($"{Path.GetFileName(path)} on {opened.Backend}, context {opened.ContextLength} tokens");
+            if (isVerbose)
+            {
+                await Console.Error.WriteLineAsync($"{Path.GetFileName(path)} on {opened.Backend}, context {opened.ContextLength} tokens");
+                if (opened.Experts is { } experts) await Console.Error.WriteLineAsync($"experts {experts}");
+            }
             messages.Add(new ChatMessage("user", text));
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)

@@ -7,15 +7,6 @@ namespace WarpDecode.Kernels.Gpu;
 // The router and the expert FFN.
 internal sealed unsafe partial class CudaBackend
 {
-    // From more tokens on an expert's tokens share its weights. Gate and up are written at once, down's outputs of more tokens take a
-    // detour by way of memory, and yet pay earlier.
-    private const int GateUpFewTokens = 8;
-    private const int DownFewTokens = 4;
-
-    // The same for float weights, measured on an H200 at 128 experts, 8 a token: alone 119 µs at 8 tokens, sharing 125; 207 and 201 at 16.
-    // The bits are the same. Of fewer experts tokens meet more often, hence the ratio.
-    private const double SharedSlotsPerExpert = 0.75;
-
     // Whose router's work is known to be done when a kernel that is queued now begins.
     private DeviceRouting? settled;
 
@@ -61,7 +52,7 @@ internal sealed unsafe partial class CudaBackend
             routedDigits = h;
         }
         var slots = step.Count * spec.TopK;
-        if (tile > 1 && slots <= Gpu.Route.MostGrouped && w.Rows <= Gpu.Route.MostGrouped)
+        if (tile > 1 && GroupsInRouter(slots, w.Rows))
         {
             (args.Offsets, args.Active, args.Runs, args.Slots) = (routes.Offsets, routes.Active, routes.Runs, routes.Slots);
             routes.Grouped = true;
@@ -89,7 +80,7 @@ internal sealed unsafe partial class CudaBackend
             GateUpGrouped(step, h, g, u, routes, mid);
             return;
         }
-        var shared = Shares(step, g, routes);
+        var shared = g.Kernels.IsFloat && step.Count > DispatchOf(g, routes).GateUpAlone;
         if (shared) Group(step, routes);
         settled = routes;
         var args = new MoeGateUpArgs
@@ -128,7 +119,7 @@ internal sealed unsafe partial class CudaBackend
         if (routes.TopK > 32) throw Unsupported($"{routes.TopK} experts a token: the cuda backend takes at most 32");
         var perSlot = w.Columns / w.Kernels.UnitValues;
         if ((long)perSlot * perSlot * routes.TopK >= 1L << 32) throw Unsupported($"{down.Name}: rows of {down.Columns} weights are too long for the cuda backend");
-        var (tensorCores, shared) = (IsGrouped(step, w), Shares(step, w, routes));
+        var (tensorCores, shared) = (IsGrouped(step, w), w.Kernels.IsFloat && step.Count > DispatchOf(w, routes).DownAlone);
         if (tensorCores || shared) Group(step, routes);
         var args = new MoeDownArgs
         {
@@ -165,9 +156,8 @@ internal sealed unsafe partial class CudaBackend
         combinedDown.Launch(args, step.Count, Blocks(w.Rows, Rows.Threads));
     }
 
-    /// <summary>Whether a step's tokens share the rows of their float experts.</summary>
-    private static bool Shares(Step step, DeviceWeight weight, Routing routing) =>
-        weight.Kernels.IsFloat && step.Count > 1 && step.Count * routing.TopK >= SharedSlotsPerExpert * routing.Experts;
+    /// <summary>Whether the router's launch can find the slots of each expert.</summary>
+    private static bool GroupsInRouter(int slots, int experts) => slots <= Gpu.Route.MostGrouped && experts <= Gpu.Route.MostGrouped;
 
     /// <summary>
     /// Whether a step has several tokens of one sequence, and bfloat16 experts are multiplied on tensor cores: whatever the number of
@@ -250,14 +240,15 @@ internal sealed unsafe partial class CudaBackend
             SplitRows(new SplitArgs { X = DeviceTensor.Of(h), To = args.X, PerRow = args.PerRow, Rows = step.Count }, norm: false);
             (wantsDigits, routedDigits) = (options.Experts == ExpertForm.Warp, h);
         }
-        if (step.Count > DownFewTokens) Group(step, routes);
+        var dispatch = DispatchOf(gate, routes);
+        if (step.Count > Math.Min(dispatch.GateUpAlone, dispatch.DownAlone)) Group(step, routes);
         settled = routes;
-        if (step.Count <= GateUpFewTokens)
+        if (step.Count <= dispatch.GateUpAlone)
         {
             gate.Tiles!.GateUpFew.Launch(args, step.Count * routes.TopK, args.Tiles);
             return;
         }
-        gate.Tiles!.GateUpMany(args.PerRow, step.Count * routes.TopK >= 4 * routes.Experts).Launch(
+        gate.Tiles!.GateUpMany(args.PerRow, step.Count >= dispatch.GateUpPrompt).Launch(
             args, Blocks(args.Tiles, TileGateUp.Warps / Math.Min(args.PerRow, TileGateUp.Warps)), MostActive(step, routes));
     }
 
@@ -267,7 +258,8 @@ internal sealed unsafe partial class CudaBackend
 
     private void DownTiles(Step step, Tensor mid, DeviceWeight down, DeviceRouting routes, Tensor x)
     {
-        if (step.Count > DownFewTokens) Group(step, routes);
+        var alone = step.Count <= DispatchOf(down, routes).DownAlone;
+        if (!alone) Group(step, routes);
         var args = new TileDownArgs
         {
             Down = down.Address,
@@ -285,7 +277,7 @@ internal sealed unsafe partial class CudaBackend
             Early = settled == routes ? 1 : 0,
         };
         args.ClassMagic = (65536 / Math.Min(args.PerRow, TileDown.MaxClasses)) + 1;
-        if (step.Count <= DownFewTokens)
+        if (alone)
         {
             if (Math.Min(args.PerRow, TileDown.MaxClasses) * routes.TopK > TileDown.MaxItems) throw Unsupported($"{down.Name}: {routes.TopK} experts a token are too many for the cuda backend");
             down.Tiles!.DownFew(args.PerRow, args.TopK).Launch(args, step.Count, args.Tiles);

@@ -11,7 +11,10 @@ internal delegate void WeightFiller(TensorView view, long address, long rows, lo
 /// Whether the quantized types that have one take their exact tensor-core form; else FP32 lanes, as all other types and shapes do.
 /// </param>
 /// <param name="Experts">How experts are computed.</param>
-internal sealed record CudaOptions(bool ExactTiles = true, ExpertForm Experts = ExpertForm.Warp);
+/// <param name="Alone">Most tokens that go alone through gate and up, and through down (<see cref="ExpertDispatch"/>); measured if left out.</param>
+/// <param name="MeasuredFolder">Where measured thresholds are kept; a folder in the user's cache if left out.</param>
+internal sealed record CudaOptions(
+    bool ExactTiles = true, ExpertForm Experts = ExpertForm.Warp, (int GateUp, int Down)? Alone = null, string? MeasuredFolder = null);
 
 /// <summary>
 /// The GPU: weights, cache and activations in its memory, one launch an operation, one small copy in for each
@@ -59,6 +62,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
         this.records = records && device.HasGraphs;
         // The products with FP32 keys and values take bfloat16 tensor cores.
         KvTypes = device.Capability >= 80 ? [WeightType.F32, WeightType.F16, WeightType.BF16] : [WeightType.F16, WeightType.BF16];
+        if (device.TimedAs is { } timedAs) measured = new ExpertCache(this.options.MeasuredFolder ?? CacheFolder.Of("experts"), timedAs);
         device.Enter();
         angles = device.Compile<AnglesArgs>(Gpu.Angles.Run);
         (AttentionWhole, AttentionWaiting) = (device.Multiprocessors, device.Multiprocessors - 1);

@@ -35,6 +35,9 @@ internal sealed class DeviceWeight(TensorView view, int experts, int rows, int c
 
     /// <summary>Bytes from one row to the next.</summary>
     public long RowBytes { get; } = kernels.RowBytes(columns);
+
+    /// <summary>Of experts: which kernels take a step's tokens through them; null until that is decided.</summary>
+    public ExpertDispatch? Dispatch { get; set; }
 }
 
 /// <summary>Routes in device memory.</summary>
@@ -90,6 +93,12 @@ internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int top
         device.Download(to.Ids, Ids, pairs * (long)sizeof(int));
         device.Download(to.Weights, Weights, pairs * (long)sizeof(float));
         to.GroupByExpert(tokens);
+    }
+
+    /// <summary>Gives its memory back; it is of no use then.</summary>
+    public void Free()
+    {
+        foreach (var address in (ReadOnlySpan<long>)[Ids, Weights, Scores, Launches, Chosen, Offsets, Active, Runs, Slots]) device.Free(address);
     }
 }
 

@@ -13,6 +13,9 @@ internal interface IArchitecture
     /// <exception cref="ModelFileException">One is missing, of the wrong type, out of range, or asks for what is not done yet.</exception>
     ModelConfig ReadConfig(ModelFile file);
 
+    /// <summary>The tensors of each layer's experts, without those that the file lacks.</summary>
+    IEnumerable<(TensorView Gate, TensorView Down)> Experts(ModelFile file, ModelConfig config);
+
     /// <summary>Binds the weights.</summary>
     IModel Bind(ModelConfig config, WeightBinder weights);
 }
@@ -20,6 +23,9 @@ internal interface IArchitecture
 /// <summary>A model with its weights on a backend.</summary>
 internal interface IModel
 {
+    /// <summary>The experts of each layer.</summary>
+    IEnumerable<ExpertWeights> Experts { get; }
+
     /// <summary>Computes all layers for the tokens of the step; leaves the last hidden states in the workspace and the keys and values in the cache.</summary>
     void Forward(IBackend ops, Step step, Workspace work, KvCache cache);
 

@@ -49,6 +49,14 @@ internal sealed class Qwen3Moe : IArchitecture
         };
     }
 
+    public IEnumerable<(TensorView Gate, TensorView Down)> Experts(ModelFile file, ModelConfig config)
+    {
+        for (var i = 0; i < config.Layers; i++)
+        {
+            if (file.Find(Stack(i, "gate")) is { Shape.Count: 3 } gate && file.Find(Stack(i, "down")) is { Shape.Count: 3 } down) yield return (gate, down);
+        }
+    }
+
     public IModel Bind(ModelConfig c, WeightBinder weights)
     {
         var (queries, keys) = (c.Heads * c.HeadDim, c.KvHeads * c.HeadDim);
@@ -66,24 +74,28 @@ internal sealed class Qwen3Moe : IArchitecture
                 weights.Vector($"blk.{i}.attn_q_norm.weight", c.HeadDim),
                 weights.Vector($"blk.{i}.attn_k_norm.weight", c.HeadDim));
             var (ffnNorm, router) = (weights.Vector($"blk.{i}.ffn_norm.weight", c.Hidden), weights.Matrix($"blk.{i}.ffn_gate_inp.weight", c.Experts, c.Hidden));
-            var (gate, up) = weights.Stacks($"blk.{i}.ffn_gate_exps.weight", $"blk.{i}.ffn_up_exps.weight", c.Experts, c.Ff, c.Hidden);
+            var (gate, up) = weights.Stacks(Stack(i, "gate"), Stack(i, "up"), c.Experts, c.Ff, c.Hidden);
             moe[i] = new MoeBlock(
                 ffnNorm,
                 router,
                 gate,
                 up,
-                weights.Stack($"blk.{i}.ffn_down_exps.weight", c.Experts, c.Hidden, c.Ff));
+                weights.Stack(Stack(i, "down"), c.Experts, c.Hidden, c.Ff));
         }
         var norm = weights.Vector("output_norm.weight", c.Hidden);
         var output = weights.OptionalMatrix("output.weight", c.Vocabulary, c.Hidden) ?? embedding; // tied when absent
         return new Model(c, embedding, attention, moe, norm, output, weights.Constant(c.RopeFrequencies()));
     }
 
+    private static string Stack(int layer, string part) => $"blk.{layer}.ffn_{part}_exps.weight";
+
     private sealed class Model(
         ModelConfig config, Weight embedding, AttentionBlock[] attention, MoeBlock[] moe, Tensor norm, Weight output, Tensor frequencies) : IModel
     {
         private readonly AttentionShape shape = new(config.Heads, config.KvHeads, config.HeadDim, 1 / MathF.Sqrt(config.HeadDim));
         private readonly RouterSpec router = new(config.TopK, config.NormalizeTopK);
+
+        public IEnumerable<ExpertWeights> Experts => moe.Select(m => m.Experts);
 
         public void Forward(IBackend ops, Step step, Workspace work, KvCache cache)
         {

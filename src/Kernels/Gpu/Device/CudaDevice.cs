@@ -46,8 +46,13 @@ internal sealed unsafe class CudaDevice : GpuDevice
         Enter();
         Check(Driver.cuStreamCreate(out stream, Driver.StreamNonBlocking), "creating a stream");
         Check(Driver.cuEventCreate(out uploaded, Driver.EventNoTiming), "creating an event");
-        cache = new CubinCache(cacheFolder ?? CubinCache.DefaultFolder, $"{hardware}, driver {driverVersion}");
+        TimedAs = $"{hardware}, driver {driverVersion}";
+        cache = new CubinCache(cacheFolder ?? CubinCache.DefaultFolder, TimedAs);
     }
+
+    public override string Name => name;
+
+    public override string TimedAs { get; }
 
     public override string Description
     {
@@ -208,6 +213,31 @@ internal sealed unsafe class CudaDevice : GpuDevice
         _ = Driver.cuGraphDestroy(graph);
         Check(error, "preparing a recorded graph");
         return new CudaGraph(this, executable);
+    }
+
+    public override double Microseconds(Action queue, int repeats, int warm)
+    {
+        queue();
+        Synchronize();
+        BeginCapture();
+        queue();
+        using var graph = EndCapture();
+        Check(Driver.cuEventCreate(out var begin, 0), "creating an event");
+        Check(Driver.cuEventCreate(out var end, 0), "creating an event");
+        var times = new double[repeats];
+        for (var i = -warm; i < repeats; i++)
+        {
+            Check(Driver.cuEventRecord(begin, stream), "recording an event");
+            graph.Launch();
+            Check(Driver.cuEventRecord(end, stream), "recording an event");
+            Check(Driver.cuEventSynchronize(end), "waiting for an event");
+            Check(Driver.cuEventElapsedTime(out var milliseconds, begin, end), "reading an event");
+            if (i >= 0) times[i] = milliseconds * 1000.0;
+        }
+        _ = Driver.cuEventDestroy(begin);
+        _ = Driver.cuEventDestroy(end);
+        Array.Sort(times);
+        return times[repeats / 2];
     }
 
     public override void Dispose()

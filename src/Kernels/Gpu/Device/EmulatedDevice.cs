@@ -8,7 +8,7 @@ namespace WarpDecode.Kernels.Gpu.Device;
 /// ILGPU's CPU accelerator: the same kernels in the host's memory, slowly (about half a millisecond a warp shuffle), so that
 /// their arithmetic can be tested without a GPU.
 /// </summary>
-internal sealed unsafe class EmulatedDevice : GpuDevice
+internal unsafe class EmulatedDevice : GpuDevice
 {
     private readonly Context context;
     private readonly CPUAccelerator accelerator;
@@ -22,7 +22,9 @@ internal sealed unsafe class EmulatedDevice : GpuDevice
         accelerator = context.CreateCPUAccelerator(0, CPUAcceleratorMode.Auto);
     }
 
-    public override string Description => "ILGPU's CPU accelerator, for tests";
+    public override string Name => "ILGPU's CPU accelerator";
+
+    public override string Description => $"{Name}, for tests";
 
     public override long FreeBytes { get; }
 

@@ -42,6 +42,12 @@ internal abstract unsafe class GpuDevice : IDisposable
     /// <summary>Name, capability and memory, for people.</summary>
     public abstract string Description { get; }
 
+    /// <summary>Its name alone.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What times hold for that were measured on it: name, capability and driver. Null where times mean nothing.</summary>
+    public virtual string? TimedAs => null;
+
     /// <summary>Bytes that can still be allocated.</summary>
     public abstract long FreeBytes { get; }
 
@@ -105,6 +111,13 @@ internal abstract unsafe class GpuDevice : IDisposable
 
     /// <summary>Ends the recording.</summary>
     public abstract Graph EndCapture();
+
+    /// <summary>
+    /// Median microseconds of what <paramref name="queue"/> queues: called once as it is, since it may compile and allocate, then recorded, and
+    /// launched <paramref name="warm"/> and <paramref name="repeats"/> times.
+    /// </summary>
+    /// <exception cref="NotSupportedException"><see cref="TimedAs"/> is null.</exception>
+    public virtual double Microseconds(Action queue, int repeats, int warm) => throw new NotSupportedException("times need a GPU");
 
     public abstract void Dispose();
 }
