@@ -26,15 +26,35 @@ measure() { # FILE ARGUMENTS OF wd-run bench …
     { echo "Written by \`bench/results.sh $name\`: \`wd-run bench $*\`"; echo; "$bench" render "$out/$file.json"; } > "$out/$file.md"
 }
 
+model=models/warpdecode-tiny-moe-q8_0.gguf
+accuracy() { # OPTIONS OF wd-run accuracy …
+    echo "accuracy: wd-run accuracy $*"
+    "$wd" accuracy "$@" --json > "$out/accuracy.json.tmp"
+    mv "$out/accuracy.json.tmp" "$out/accuracy.json"
+    { echo "Written by \`bench/results.sh $name\`: \`wd-run accuracy $*\`"; echo; "$wd" accuracy "$@" --markdown; } > "$out/accuracy.md"
+}
+
 if [ "$part" != gpu ]; then
+    for task in choice_text choice_chat exact_match; do
+        echo "eval: $task"
+        # Where the single answers lie means nothing elsewhere.
+        "$wd" eval $model --task models/eval/$task.jsonl --backend cpu --restart -o "$out/eval.tmp" --json - | grep -v '^  "results":' > "$out/eval-$task.json"
+        rm "$out/eval.tmp"
+    done
+    accuracy $model --no-gpu
     for type in Q8_0 Q4_K BF16; do
         measure "small-$(echo $type | tr '[:upper:]' '[:lower:]')" --synthetic small:$type --backend cpu -p 256 -n 64 -b 1,8 -d 0 -r 7
     done
-    measure default models/warpdecode-tiny-moe-q8_0.gguf --backend cpu -p 256 -n 128 -b 1,2,4,8 -d 0 -r 11
+    measure default $model --backend cpu -p 256 -n 128 -b 1,2,4,8 -d 0 -r 11
     "$bench" startup --program "$wd" --out "$out/startup.json"
     "$bench" rows --mib 512 --repeats 5 --out "$out/rows.md"
 fi
-if [ "$part" != cpu ] && "$wd" info models/warpdecode-tiny-moe-q8_0.gguf --json | tr -d ' \n' | grep -q '"backends":\["cuda"'; then
+if [ "$part" != cpu ] && "$wd" info $model --json | tr -d ' \n' | grep -q '"backends":\["cuda"'; then
+    accuracy $model --tokens 60
+    for type in Q4_K BF16; do
+        measure "gpu-moe-$(echo $type | tr '[:upper:]' '[:lower:]')" --synthetic qwen3-30b-a3b:$type:8 --backend cuda \
+            --moe auto,conventional,conventional-mxfp8,bf16,warp-fp32 -p 512 -n 64 -b 1,2,4,8,16,32 -d 128 -r 5
+    done
     for type in Q4_K_M BF16; do
         measure "gpu-qwen3-30b-a3b-$(echo $type | tr '[:upper:]' '[:lower:]')" --synthetic qwen3-30b-a3b:$type --backend cuda -p 512 -n 64 -b 1,2,4,8,16,32 -d 128,4096,16384 -r 5
     done

@@ -2,7 +2,8 @@ namespace WarpDecode.Kernels;
 
 /// <summary>
 /// What one step computes: up to <see cref="Capacity"/> tokens, each at a position of one of several sequences. A prefill step is
-/// many tokens of one sequence, a decode step one token of each. Filled anew for each step, without allocation.
+/// many tokens of one sequence, a decode step one token of each, a step in pieces some tokens of each. Filled anew for each step,
+/// without allocation.
 /// </summary>
 internal sealed class Step
 {
@@ -46,7 +47,20 @@ internal sealed class Step
     /// <summary>Sequences with a row in <see cref="PageTables"/>.</summary>
     public int SequenceCount { get; private set; }
 
-    public void Clear() => Count = LogitCount = SequenceCount = 0;
+    /// <summary>
+    /// Whether the step is some tokens of each of several sequences. A backend computes all such steps by the same kernels, even one
+    /// that happens to have one sequence, or one token of each: then a token's bits do not depend on how sequences were put together.
+    /// </summary>
+    public bool InPieces { get; set; }
+
+    /// <summary>Whether the step is one token of each sequence.</summary>
+    public bool IsDecode => !InPieces && SequenceCount == Count;
+
+    public void Clear()
+    {
+        Count = LogitCount = SequenceCount = 0;
+        InPieces = false;
+    }
 
     /// <summary>Adds a sequence; its tokens are added next.</summary>
     public void AddSequence(ReadOnlySpan<int> pages)

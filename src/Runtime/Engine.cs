@@ -273,6 +273,27 @@ public sealed partial class Engine : IDisposable
         }
     }
 
+    /// <summary>
+    /// Appends some tokens to each of several sessions, as many of them together as a step takes: for many short texts. Logits have the
+    /// same bits whatever other pieces there are.
+    /// </summary>
+    /// <param name="pieces">Different sessions of this engine, and at least one token for each.</param>
+    /// <param name="reader">Is given the logits of every position, piece by piece in order; null if each session is to have those after its last.</param>
+    /// <param name="cancellation">Stops between steps; the sessions then hold what was computed until then.</param>
+    /// <exception cref="ContextFullException">A piece does not fit.</exception>
+    internal void Append(ReadOnlySpan<Piece> pieces, PieceReader? reader, CancellationToken cancellation)
+    {
+        for (var (next, done) = (0, 0); next < pieces.Length;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            lock (steps)
+            {
+                ObjectDisposedException.ThrowIf(disposed, this);
+                AppendPieces(pieces, ref next, ref done, reader);
+            }
+        }
+    }
+
     internal void Truncate(Session session, int length)
     {
         lock (steps)
@@ -377,6 +398,56 @@ public sealed partial class Engine : IDisposable
             Head(rows.AsSpan(0, count));
             for (var i = 0; i < count; i++) reader(start + first + i, LogitsOf(i));
             if (first + count == tokens.Length) Await(session, count - 1);
+        }
+    }
+
+    /// <summary>One step of pieces, from token <paramref name="done"/> of piece <paramref name="next"/> on; both are then where the next step begins.</summary>
+    private void AppendPieces(ReadOnlySpan<Piece> pieces, ref int next, ref int done, PieceReader? reader)
+    {
+        step.Clear();
+        step.InPieces = true;
+        var (first, selected) = (next, 0);
+        while (next < pieces.Length && step.Count < step.Capacity && (step.SequenceCount + 1) * PagesPerSession <= step.PageTables.Length)
+        {
+            var session = pieces[next].Session;
+            session.CheckAlive();
+            var tokens = pieces[next].Tokens.Span[done..];
+            if (tokens.Length == 0) throw new ArgumentException("a piece without tokens", nameof(pieces));
+            CheckRoom(session, tokens);
+            var taken = Math.Min(tokens.Length, step.Capacity - step.Count);
+            session.Reserve(pages, session.Length + taken);
+            Forget(session);
+            step.AddSequence(session.Pages);
+            for (var i = 0; i < taken; i++)
+            {
+                if (reader is not null || i == tokens.Length - 1) rows[selected++] = step.Count;
+                step.AddToken(tokens[i], session.Length + i);
+            }
+            if (taken < tokens.Length)
+            {
+                done += taken;
+                break;
+            }
+            (next, done) = (next + 1, 0);
+        }
+        Forward([]);
+
+        for (var (token, sequence) = (0, 0); sequence < step.SequenceCount; sequence++)
+        {
+            var start = token;
+            while (token < step.Count && step.Sequences[token] == sequence) token++;
+            pieces[first + sequence].Session.Push(step.Tokens.AsSpan(start, token - start));
+        }
+        for (var from = 0; from < selected; from += waiting.Length)
+        {
+            var count = Math.Min(waiting.Length, selected - from);
+            Head(rows.AsSpan(from, count));
+            for (var i = 0; i < count; i++)
+            {
+                var (token, piece) = (rows[from + i], first + step.Sequences[rows[from + i]]);
+                reader?.Invoke(piece, step.Positions[token], LogitsOf(i));
+                if (step.Positions[token] == pieces[piece].Session.Length - 1) Await(pieces[piece].Session, i);
+            }
         }
     }
 

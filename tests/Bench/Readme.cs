@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.Json;
 using WarpDecode.Runtime.Benchmarking;
 
 namespace WarpDecode.Bench;
@@ -19,6 +20,17 @@ internal static class Readme
     private static readonly Dictionary<string, Func<Results, string>> Tables = new(StringComparer.Ordinal)
     {
         ["cpu"] = CpuTable,
+        ["gpu-steps"] = GpuSteps,
+        ["gpu-prompts"] = results =>
+        {
+            var steps = results.Figures("h200/steps.json");
+            return $"Prompts in steps of 512 tokens, FP32 cache: Q4_K_M mix {Whole(steps["prefill Q4_K_M mix 512 tokens/s"])} tokens/s (512 tokens) and "
+                + $"{Whole(steps["prefill Q4_K_M mix 4096 tokens/s"])} (4,096), BF16 {Whole(steps["prefill BF16 512 tokens/s"])} and {Whole(steps["prefill BF16 4096 tokens/s"])}.";
+        },
+        ["gpu-experts"] = GpuExperts,
+        ["gpu-forms"] = GpuForms,
+        ["accuracy"] = AccuracyTable,
+        ["eval"] = EvalTable,
         ["startup"] = results =>
         {
             var startup = results.Startup("epyc-2-cores/startup.json");
@@ -90,6 +102,85 @@ internal static class Readme
             }));
     }
 
+    private static string GpuSteps(Results results)
+    {
+        var steps = results.Figures("h200/steps.json");
+        int[] contexts = [128, 4096, 16384];
+        string[] models = ["Q4_K_M mix", "BF16"];
+        return Table(
+            ["sequences in a step", .. models.SelectMany(model => contexts.Select(context => $"{model}, context {Whole(context)}"))],
+            new[] { 1, 2, 4, 8, 16, 32 }.Select(batch => (string[])
+            [
+                Whole(batch),
+                .. models.SelectMany(model => contexts.Select(context => string.Join(" / ", new[] { "F32", "F16" }.Select(cache =>
+                    steps.TryGetValue($"step {model} cache {cache} context {context} B={batch} ms", out var ms) ? Whole(1000 * batch / ms) : "does not fit")))),
+            ]));
+    }
+
+    private static string GpuExperts(Results results)
+    {
+        var parts = results.Figures("h200/parts.json");
+        var read = parts["read GB/s"];
+        string[] exact = ["Q4_K", "Q8_0", "Q6_K"];
+        return Table(
+            ["sequences", .. exact, "BF16", "BF16, share of read bandwidth over distinct experts", "BF16, expert-centric path", "how many times as long"],
+            new[] { 1, 2, 4, 8, 16, 32 }.Select(batch =>
+            {
+                var (warp, conventional) = (parts[$"experts BF16 B={batch} µs"], parts[$"experts conventional B={batch} µs"]);
+                return (string[])
+                [
+                    Whole(batch), .. exact.Select(type => Number(parts[$"exact {type} B={batch} µs"], 1)), Number(warp, 1),
+                    Percent(parts[$"experts BF16 B={batch} GB/s"] / read), Number(conventional, 1), Number(conventional / warp, 2),
+                ];
+            }));
+    }
+
+    private static string GpuForms(Results results)
+    {
+        const string file = "h200/gpu-moe-q4_k.json";
+        (string Name, string Moe)[] forms =
+        [
+            ("conventional, 8-bit activations", "conventional"), ("conventional, MXFP8", "conventional-mxfp8"), ("BF16 activations", "bf16"), ("FP32 lanes", "warp-fp32"),
+        ];
+        var ours = results.Rows(file, "cuda");
+        return Table(
+            ["sequences", "warp decode, tokens/s", "share of read bandwidth", .. forms.Select(form => $"{form.Name}: time of a step over ours")],
+            new[] { 1, 2, 4, 8, 16, 32 }.Select(batch => (string[])
+            [
+                Whole(batch), Whole(ours.Decode(batch).TokensPerSecond), Percent(ours.Decode(batch).Share),
+                .. forms.Select(form => Number(ours.Decode(batch).TokensPerSecond.Median / results.Rows(file, "cuda", moe: form.Moe).Decode(batch).TokensPerSecond.Median, 2)),
+            ]));
+    }
+
+    private static string AccuracyTable(Results results)
+    {
+        var paths = results.Json("h200/accuracy.json").GetProperty("paths").EnumerateArray();
+        return Table(
+            ["experts computed by", "relative error of a layer, mean", "times ours", "largest difference of a logit", "likeliest token the same"],
+            paths.Select(path => new[]
+            {
+                path.GetProperty("name").GetString()!, path.GetProperty("isolated_mean").GetDouble().ToString("0.0E+0", CultureInfo.InvariantCulture),
+                path.GetProperty("isolated_error_over_warp").GetDouble() is var times and < 10 ? Number(times, 1) : Whole(path.GetProperty("isolated_error_over_warp").GetDouble()),
+                path.GetProperty("logits").GetProperty("max_absolute").GetDouble().ToString("0.0E+0", CultureInfo.InvariantCulture),
+                Number(100 * path.GetProperty("logits").GetProperty("top1_agreement").GetDouble(), 1) + " %",
+            }));
+    }
+
+    private static string EvalTable(Results results)
+    {
+        (string Task, string Score)[] scores = [("choice_text", "acc"), ("choice_chat", "acc"), ("exact_match", "exact_match")];
+        return Table(["task", "items", "score", "95 % interval"], scores.Select(score =>
+        {
+            var of = results.Json($"epyc-2-cores/eval-{score.Task}.json").GetProperty("overall").GetProperty(score.Score);
+            double Share(string name) => 100 * of.GetProperty(name).GetDouble();
+            return new[]
+            {
+                $"`{score.Task}.jsonl`{(score.Score == "acc" ? ", acc" : "")}", Whole(of.GetProperty("n").GetInt32()), Number(Share("score"), 1) + " %",
+                $"{Number(Share("low"), 1)}–{Number(Share("high"), 1)}",
+            };
+        }));
+    }
+
     private static string Table(string[] header, IEnumerable<string[]> rows)
     {
         var text = new StringBuilder();
@@ -98,7 +189,9 @@ internal static class Readme
         return text.ToString();
     }
 
-    private static string Whole(Rates rates) => rates.Median.ToString("N0", CultureInfo.InvariantCulture);
+    private static string Whole(Rates rates) => Whole(rates.Median);
+
+    private static string Whole(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     private static string Number(double value, int digits) => value.ToString("F" + digits, CultureInfo.InvariantCulture);
 
@@ -116,6 +209,23 @@ internal sealed class Results(string folder)
     /// <summary>The rows of one backend and one form of the experts; of one depth, or of the only one.</summary>
     public ResultRows Rows(string file, string backend, int? depth = null, string moe = "auto") =>
         new($"{file}: {backend}, {moe}", [.. Report(file).Rows.Where(r => r.Backend == backend && (depth is null || r.Depth == depth) && r.Moe == moe)]);
+
+    /// <summary>The figures by name of a result of <c>bench/gpu-check.sh</c>; of several of one name the first.</summary>
+    public IReadOnlyDictionary<string, double> Figures(string file)
+    {
+        var figures = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var figure in Json(file).EnumerateArray().SelectMany(section => section.EnumerateObject()))
+        {
+            if (figure.Value.ValueKind == JsonValueKind.Number) figures.TryAdd(figure.Name, figure.Value.GetDouble());
+        }
+        return figures;
+    }
+
+    public JsonElement Json(string file)
+    {
+        using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, file)));
+        return document.RootElement.Clone();
+    }
 
     public StartupResult Startup(string file) => StartupResult.FromJson(File.ReadAllText(Path.Combine(folder, file)));
 }

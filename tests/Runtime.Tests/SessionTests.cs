@@ -48,6 +48,48 @@ public sealed class SessionTests : IDisposable
         foreach (var session in together) session.Dispose();
     }
 
+    [Theory]
+    [InlineData("qwen3_moe/qwen3_moe-bf16.gguf", 7)]
+    [InlineData("qwen3_moe/qwen3_moe-bf16.gguf", 128)]
+    [InlineData("qwen3_moe/qwen3_moe-Q4_K_M-mix.gguf", 128)]
+    public void PiecesGiveTheBitsOfEachSequenceAlone(string file, int capacity)
+    {
+        using var model = Engine.Open(TestData.Golden(file), new EngineOptions { Backend = BackendKind.Cpu, Sessions = Sessions, ContextLength = 160, PrefillTokens = capacity });
+        // Some begin anew, some go on from a past; a piece may be cut by the end of a step, and one is a single token.
+        var pasts = Enumerable.Range(0, Sessions).Select(i => Tokens(seed: i, count: i % 2 == 0 ? 0 : 20 + i)).ToArray();
+        var pieces = Enumerable.Range(0, Sessions).Select(i => Tokens(seed: 100 + i, count: 1 + (i * 7))).ToArray();
+        var alone = new List<int[]>();
+        foreach (var (past, piece) in pasts.Zip(pieces))
+        {
+            using var session = model.CreateSession();
+            session.Append(past);
+            session.Append(piece, (_, logits) => alone.Add(Bits(logits)));
+        }
+
+        var sessions = pasts.Select(past =>
+        {
+            var session = model.CreateSession();
+            session.Append(past);
+            return session;
+        }).ToArray();
+        var together = new List<int[]>();
+        var places = new List<(int, int)>();
+        model.Append([.. sessions.Zip(pieces, (session, piece) => new Piece(session, piece))], (piece, position, logits) =>
+        {
+            places.Add((piece, position));
+            together.Add(Bits(logits));
+        }, TestContext.Current.CancellationToken);
+        Assert.Equal(alone, together);
+        Assert.Equal(pieces.SelectMany((piece, i) => piece.Select((_, n) => (i, pasts[i].Length + n))), places);
+        for (var (i, last) = (0, -1); i < Sessions; i++) Assert.Equal(alone[last += pieces[i].Length], Bits(sessions[i].Logits));
+
+        // Without a reader: the logits after the last token of each.
+        for (var i = 0; i < Sessions; i++) sessions[i].Rewind(pasts[i].Length);
+        model.Append([.. sessions.Zip(pieces, (session, piece) => new Piece(session, piece))], null, TestContext.Current.CancellationToken);
+        for (var (i, last) = (0, -1); i < Sessions; i++) Assert.Equal(alone[last += pieces[i].Length], Bits(sessions[i].Logits));
+        foreach (var session in sessions) session.Dispose();
+    }
+
     [Fact]
     public void PrefillInChunksOfAnySizeGivesTheBitsOfOneTokenAtATime()
     {

@@ -11,9 +11,13 @@ internal static class AccuracyPlot
 {
     // Okabe and Ito's colours, which people with any colour vision can tell apart.
     private static readonly OxyColor[] Colours =
-        [OxyColor.FromRgb(0, 114, 178), OxyColor.FromRgb(0, 158, 115), OxyColor.FromRgb(230, 159, 0), OxyColor.FromRgb(213, 94, 0), OxyColor.FromRgb(204, 121, 167)];
+    [
+        OxyColor.FromRgb(0, 114, 178), OxyColor.FromRgb(0, 158, 115), OxyColor.FromRgb(230, 159, 0), OxyColor.FromRgb(213, 94, 0),
+        OxyColor.FromRgb(86, 180, 233), OxyColor.FromRgb(0, 0, 0), OxyColor.FromRgb(240, 228, 66), OxyColor.FromRgb(204, 121, 167),
+    ];
 
-    private static readonly MarkerType[] Markers = [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond, MarkerType.Circle];
+    // A path on the GPU has the mark of the same form on the CPU.
+    private static readonly MarkerType[] Markers = [MarkerType.Circle, MarkerType.Square, MarkerType.Triangle, MarkerType.Diamond];
 
     /// <summary>Writes the plot as SVG.</summary>
     public static void Write(AccuracyReport report, Stream to)

@@ -29,7 +29,7 @@ internal static class EvalCommand
         var json = new Option<string?>("--json") { Description = "Write the scores as JSON; - for stdout, in the place of the table.", HelpName = "FILE" }.NotEmpty("a path");
         var limit = new Option<int?>("--limit") { Description = "Only the first N items.", HelpName = "N" };
         TakesCount(limit);
-        var batch = new Option<int>("--batch") { Description = "Answers generated at once; the results do not depend on it.", HelpName = "N", DefaultValueFactory = _ => 8 }
+        var batch = new Option<int>("--batch") { Description = "Answers generated, or choices read, at once; the results do not depend on it.", HelpName = "N", DefaultValueFactory = _ => new EvalOptions().Batch }
             .TakesNumber(n => n is > 0 and <= MostBatch, $"1 to {MostBatch}");
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "Most tokens of an answer whose item does not say.", HelpName = "N", DefaultValueFactory = _ => 256 }
             .TakesNumber(n => n is > 0 and <= MostTokens, $"1 to {MostTokens}");

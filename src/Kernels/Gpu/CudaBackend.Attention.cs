@@ -77,7 +77,7 @@ internal sealed unsafe partial class CudaBackend
         var fused = waitingCache == kv && waitingTokens == step.Count && waiting.Qkv == DeviceTensor.Of(qkv) && waiting.Pages.Keys == pages.Keys;
         if (!fused) RopeNow();
         var scale = shape.Scale * 1.4426950408889634f;
-        if (!fused && step.Count > 1 && step.SequenceCount == 1 && Follow(step) && kv.Kernels.Prefill(shape.HeadDim) is { } prefill)
+        if (!fused && step.Count > 1 && step.SequenceCount == 1 && !step.InPieces && Follow(step) && kv.Kernels.Prefill(shape.HeadDim) is { } prefill)
         {
             var prompt = new PrefillArgs
             {
@@ -146,10 +146,10 @@ internal sealed unsafe partial class CudaBackend
         return (splits + unit - 1) / unit * unit;
     }
 
-    /// <summary>Whether every sequence has one token.</summary>
+    /// <summary>Whether every sequence has one token, in order.</summary>
     private static bool IsDecode(Step step)
     {
-        if (step.SequenceCount != step.Count) return false;
+        if (!step.IsDecode) return false;
         for (var t = 0; t < step.Count; t++)
         {
             if (step.Sequences[t] != t) return false;

@@ -163,7 +163,7 @@ internal sealed unsafe partial class CudaBackend
     /// Whether a step has several tokens of one sequence, and bfloat16 experts are multiplied on tensor cores: whatever the number of
     /// tokens, so that a prompt's bits do not depend on how it is cut. A decode step's never are.
     /// </summary>
-    private bool IsGrouped(Step step, DeviceWeight weight) => weight.Type == WeightType.BF16 && device.Capability >= 80 && step.SequenceCount < step.Count;
+    private bool IsGrouped(Step step, DeviceWeight weight) => weight.Type == WeightType.BF16 && device.Capability >= 80 && !step.IsDecode;
 
     /// <summary>Bounds the experts that have slots.</summary>
     private static int MostActive(Step step, Routing routing) => Math.Min(step.Count * routing.TopK, routing.Experts);

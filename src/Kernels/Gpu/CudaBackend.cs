@@ -316,7 +316,7 @@ internal sealed unsafe partial class CudaBackend : IBackend
     /// <summary>One token of each sequence, and the head of all of them in order or of none.</summary>
     private bool IsRecorded(Step step)
     {
-        if (!records || step.Count > RecordedTokens || step.SequenceCount != step.Count) return false;
+        if (!records || step.Count > RecordedTokens || !step.IsDecode) return false;
         if (step.LogitCount == 0) return true;
         if (step.LogitCount != step.Count) return false;
         for (var i = 0; i < step.Count; i++)

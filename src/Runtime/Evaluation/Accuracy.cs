@@ -29,11 +29,12 @@ public static class Accuracy
         ArgumentNullException.ThrowIfNull(options);
         using var file = ModelFile.Open(path);
         var tokenizer = Text.Tokenizer.FromMetadata(file);
-        return MeasureTokens(path, [.. texts.Select(text => tokenizer.Encode(text, addSpecial: true, parseSpecial: false))], options, cancellation);
+        return MeasureTokens(path, [.. texts.Select(text => tokenizer.Encode(text, addSpecial: true, parseSpecial: false))], options, () => CudaDevice.Open(), cancellation);
     }
 
-    /// <summary>The same for token ids.</summary>
-    internal static AccuracyReport MeasureTokens(string path, IReadOnlyList<int[]> texts, AccuracyOptions options, CancellationToken cancellation = default)
+    /// <summary>The same for token ids, with a device of the caller's choice in the place of the GPU.</summary>
+    internal static AccuracyReport MeasureTokens(
+        string path, IReadOnlyList<int[]> texts, AccuracyOptions options, Func<GpuDevice> device, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.WindowTokens, 2);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MostTokens, 2);
@@ -50,13 +51,21 @@ public static class Accuracy
         try
         {
             var integers = Dispatch.Rows(ExpertType(reference.Engine.File)).Integers is not null;
-            void Add(string key, string name, ExpertForm form) =>
-                paths.Add(new Path(key, name, path, new CpuBackend(options.Threads, form), config, engineOptions));
-            Add("warp", "warp decode (FP32 activations)", ExpertForm.Warp);
-            Add("bf16", "BF16 activations", ExpertForm.WarpBF16);
-            Add("conventional", integers ? "conventional (Q8_1 activations)" : $"conventional ({ExpertType(reference.Engine.File)} activations)", ExpertForm.Conventional);
-            Add("conventional-mxfp8", "conventional (MXFP8 activations)", ExpertForm.ConventionalMxfp8);
-            if (options.UseGpu && OnGpu(path, config, engineOptions, notes) is { } gpu) paths.Add(gpu);
+            (string Key, string Name, ExpertForm Form)[] forms =
+            [
+                ("warp", "warp decode (FP32 activations)", ExpertForm.Warp),
+                ("bf16", "BF16 activations", ExpertForm.WarpBF16),
+                ("conventional", integers ? "conventional (Q8_1 activations)" : $"conventional ({ExpertType(reference.Engine.File)} activations)", ExpertForm.Conventional),
+                ("conventional-mxfp8", "conventional (MXFP8 activations)", ExpertForm.ConventionalMxfp8),
+            ];
+            foreach (var (key, name, form) in forms) paths.Add(new Path(key, name, path, new CpuBackend(options.Threads, form), config, engineOptions));
+            if (options.UseGpu)
+            {
+                foreach (var (key, name, form) in forms)
+                {
+                    if (OnGpu($"cuda-{key}", $"GPU: {name}", form, path, config, engineOptions, device, notes) is { } gpu) paths.Add(gpu);
+                }
+            }
             return Compare(path, windows, config, reference, paths, notes, options, cancellation);
         }
         finally
@@ -102,16 +111,19 @@ public static class Accuracy
         return new AccuracyReport(model, types, total, windows.Count, [.. paths.Select(p => p.Result())], notes);
     }
 
-    private static Path? OnGpu(string path, ModelConfig config, EngineOptions options, List<string> notes)
+    private static Path? OnGpu(
+        string key, string name, ExpertForm form, string path, ModelConfig config, EngineOptions options, Func<GpuDevice> device, List<string> notes)
     {
         try
         {
             // A token a step: decode's own kernels, which are what is to be measured.
-            return new Path("cuda", "warp decode on the GPU", path, new CudaBackend(CudaDevice.Open(), records: false), config, options with { PrefillTokens = 1 });
+            var backend = new CudaBackend(device(), records: false, options: new CudaOptions(Experts: form));
+            return new Path(key, name, path, backend, config, options with { PrefillTokens = 1 });
         }
         catch (Exception e) when (e is GpuException or NotSupportedException)
         {
-            notes.Add($"not on a GPU: {e.Message}");
+            var note = $"not on a GPU: {e.Message}";
+            if (!notes.Contains(note)) notes.Add(note);
             return null;
         }
     }

@@ -16,11 +16,10 @@ internal sealed class ContextCache : IDisposable
     /// <summary>A session that has read the item's context; the caller's to dispose.</summary>
     public Session Read(int index, CancellationToken cancellation)
     {
-        var prompt = plan.Prompts[index];
-        var session = prompt.Shared == 0 ? engine.CreateSession() : Root(index, cancellation).Fork();
+        var session = Begin(index, cancellation);
         try
         {
-            session.Append(prompt.Context.AsSpan(prompt.Shared), cancellation);
+            session.Append(Rest(index).Span, cancellation);
             return session;
         }
         catch
@@ -29,6 +28,13 @@ internal sealed class ContextCache : IDisposable
             throw;
         }
     }
+
+    /// <summary>A session that has read what the item's context shares with others; the caller's to dispose.</summary>
+    public Session Begin(int index, CancellationToken cancellation) =>
+        plan.Prompts[index].Shared == 0 ? engine.CreateSession() : Root(index, cancellation).Fork();
+
+    /// <summary>What the item's context has of its own: at least one token.</summary>
+    public ReadOnlyMemory<int> Rest(int index) => plan.Prompts[index].Context.AsMemory(plan.Prompts[index].Shared);
 
     public void Dispose() => root?.Dispose();
 

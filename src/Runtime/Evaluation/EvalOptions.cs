@@ -3,8 +3,8 @@ namespace WarpDecode.Runtime.Evaluation;
 /// <summary>How items are put to a model.</summary>
 public sealed record EvalOptions
 {
-    /// <summary>Most answers generated at once, a token of each in a step. Results do not depend on it.</summary>
-    public int Batch { get; init; } = 8;
+    /// <summary>Most answers generated, or choices read, at once. Results do not depend on it.</summary>
+    public int Batch { get; init; } = 16;
 
     /// <summary>Most tokens of an answer whose item does not say.</summary>
     public int MaxTokens { get; init; } = 256;

@@ -38,7 +38,13 @@ public sealed class EvalPlan
     public int ContextLength { get; }
 
     /// <summary>Sessions that an evaluation keeps at once.</summary>
-    public int Sessions => Options.Batch + 1; // one holds what the items of a category have in common
+    /// <remarks>
+    /// One holds what the items of a category have in common. Of choices there are as many as a batch takes, and for each item, which has
+    /// at least two, its context.
+    /// </remarks>
+    public int Sessions => Prompts.Any(prompt => prompt.Choices is not null) ? 1 + Options.Batch + Math.Max(1, Options.Batch / LeastChoices) : 1 + Options.Batch;
+
+    private int LeastChoices => Prompts.Where(prompt => prompt.Choices is not null).Min(prompt => prompt.Choices!.Length);
 
     internal EvalTask Task { get; }
 

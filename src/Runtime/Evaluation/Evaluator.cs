@@ -45,36 +45,9 @@ public static class Evaluator
         int[] left = [.. Enumerable.Range(0, task.Count).Where(i => verdicts[i] is null)];
         using (var contexts = new ContextCache(engine, plan))
         {
-            foreach (var index in left.Where(i => plan.Prompts[i].Choices is not null)) Finished(Score(index, plan, contexts, cancellation));
+            new ChoiceBatch(engine, plan, contexts).Run(left.Where(i => plan.Prompts[i].Choices is not null), Finished, cancellation);
             new AnswerBatch(engine, plan, contexts).Run(left.Where(i => plan.Prompts[i].Choices is null), Finished, cancellation);
         }
         return EvalReport.Of([.. verdicts.Select((verdict, i) => (task.Items[i], verdict!.Value))]);
-    }
-
-    /// <summary>Log-likelihood of each choice. The context is read once: each choice is appended to it and taken away again.</summary>
-    private static ItemResult Score(int index, EvalPlan plan, ContextCache contexts, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        var choices = plan.Prompts[index].Choices!;
-        using var session = contexts.Read(index, cancellation);
-        var context = session.Length;
-        var scores = new double[choices.Length];
-        var first = session.Logits; // of every choice's first token; the last token of a choice need not be read
-        var sum = LogSoftmax.FiniteLogSumExp(first);
-        for (var i = 0; i < choices.Length; i++) scores[i] = first[choices[i][0]] - sum;
-        for (var i = 0; i < choices.Length; i++)
-        {
-            var choice = choices[i];
-            session.Append(
-                choice.AsSpan(0, choice.Length - 1),
-                (position, logits) => scores[i] += logits[choice[position - context + 1]] - LogSoftmax.FiniteLogSumExp(logits),
-                cancellation);
-            session.Rewind(context);
-        }
-        foreach (var score in scores)
-        {
-            if (!double.IsFinite(score)) throw new ModelOutputException($"a choice has the log-likelihood {score}");
-        }
-        return new ItemResult(index, scores);
     }
 }

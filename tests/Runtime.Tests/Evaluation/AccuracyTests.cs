@@ -25,7 +25,7 @@ public class AccuracyTests
     [InlineData("models/warpdecode-tiny-moe-q8_0.gguf")]
     public void WarpDecodeIsCloserToFp64ThanEveryPathThatRoundsActivations(string model)
     {
-        var report = Accuracy.MeasureTokens(Path.Combine(TestData.Root, model), [Prompt], new AccuracyOptions { UseGpu = false, MostTokens = 12, WindowTokens = 7 });
+        var report = Accuracy.MeasureTokens(Path.Combine(TestData.Root, model), [Prompt], new AccuracyOptions { UseGpu = false, MostTokens = 12, WindowTokens = 7 }, NoGpu);
         Assert.Equal(["warp", "bf16", "conventional", "conventional-mxfp8"], report.Paths.Select(p => p.Key));
         var warp = report.Paths[0];
         Assert.InRange(warp.MeanIsolated, 1e-9, 1e-6); // FP32 rounding, and not none
@@ -131,14 +131,22 @@ public class AccuracyTests
 
     [Fact]
     public void TextsWithoutTwoTokensAreRefused() =>
-        Assert.Throws<ArgumentException>(() => Accuracy.MeasureTokens(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), [[5], []], new AccuracyOptions()));
+        Assert.Throws<ArgumentException>(() => Accuracy.MeasureTokens(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), [[5], []], new AccuracyOptions(), NoGpu));
 
     [Fact]
     public void MeasuringCanBeCancelled()
     {
         using var cancel = new CancellationTokenSource();
         var options = new AccuracyOptions { UseGpu = false, Progress = new Once(cancel) };
-        Assert.Throws<OperationCanceledException>(() => Accuracy.MeasureTokens(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), [Prompt], options, cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => Accuracy.MeasureTokens(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), [Prompt], options, NoGpu, cancel.Token));
+    }
+
+    [Fact]
+    public void WithoutAGpuANoteSaysSoOnce()
+    {
+        var report = Accuracy.MeasureTokens(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), [Prompt], new AccuracyOptions { MostTokens = 2 }, NoGpu);
+        Assert.Equal(["not on a GPU: no GPU here"], report.Notes);
+        Assert.Equal(4, report.Paths.Count);
     }
 
     [Theory]
@@ -164,6 +172,8 @@ public class AccuracyTests
         Assert.Contains("conventional experts", cpu.Backend, StringComparison.Ordinal);
         Assert.Contains("no GPU here", cpu.Notes[0], StringComparison.Ordinal);
     }
+
+    private static GpuDevice NoGpu() => throw new GpuException("no GPU here");
 
     private static LayerTrace[] Run(Engine engine, LayerTap tap, ModelConfig config, int[] tokens, LayerTrace[]? feed)
     {
