@@ -37,7 +37,7 @@ public sealed class AccuracyTests(ModelFiles files) : IClassFixture<ModelFiles>
         Assert.Equal("svg", svg.Root!.Name.LocalName);
         var lines = svg.Descendants().Where(e => e.Name.LocalName == "polyline").ToArray();
         Assert.True(lines.Length >= 8, $"{lines.Length} lines");
-        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value.Contains("MXFP8", StringComparison.Ordinal));
+        Assert.Contains(svg.Descendants(), e => e.Name.LocalName == "text" && e.Value.Contains("conventional-mxfp8", StringComparison.Ordinal));
     }
 
     [Fact]
