@@ -227,7 +227,7 @@ internal sealed class ResultsFile : IDisposable
                 ("items", Text(plan.Task.Count)),
                 ("backend", engine.BackendName),
                 ("kv_type", engine.KvType.ToString()),
-                ("moe", engine.Moe.ToString()),
+                ("moe", MoeForms.NameOf(engine.Moe)),
                 ("context", Text(engine.ContextLength)),
                 ("max_tokens", Text(options.MaxTokens)),
                 ("ignore_case", options.IgnoreCase ? "yes" : "no"),
