@@ -53,7 +53,8 @@ internal unsafe struct Q5_K : IQuantFormat<Q5_K>
         var l = i % 2 * 16;
         var low = Codes.Nibbles(block->Low + (32 * part) + l, i / 2);
         // The shifts move 16-bit lanes: what crosses a byte border is masked away.
-        var high = Vector128.ShiftRightLogical(Vector128.Load(block->High + l).AsUInt16(), (int)(2 * part) + (i / 2)) & Vector128.Create((ushort)0x0101);
+        var high = Vector128.ShiftRightLogical(Vector128.Load(block->High + l).AsUInt16(), (int)(2 * part) + (i / 2));
+        high &= Vector128.Create((ushort)0x0101);
         return (low | Vector128.ShiftLeft(high, 4).AsByte()).AsSByte();
     }
 }

@@ -35,7 +35,9 @@ internal unsafe struct TQ1_0 : IQuantFormat<TQ1_0>
 
     public static float At(ref TQ1_0 block, int i)
     {
-        var (b, digit) = i < 160 ? (block.Q[i % 32], i / 32) : i < 240 ? (block.Q[32 + (i % 16)], (i - 160) / 16) : (block.Last[i % 4], (i - 240) / 4);
+        var (b, digit) = i < 160 ? (block.Q[i % 32], i / 32)
+            : i < 240 ? (block.Q[32 + (i % 16)], (i - 160) / 16)
+            : (block.Last[i % 4], (i - 240) / 4);
         return F16.ToSingle(block.D) * ((((byte)(b * Powers[digit]) * 3) >> 8) - 1);
     }
 
