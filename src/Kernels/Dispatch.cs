@@ -85,42 +85,15 @@ internal static class Dispatch
 
     /// <summary>GPU kernels for <paramref name="type"/> on <paramref name="device"/>: for its own lanes, or for what it is widened to.</summary>
     /// <exception cref="NotSupportedException">No kernels for this type yet.</exception>
-    public static FormatKernels Gpu(WeightType type, GpuDevice device) => type switch
+    public static FormatKernels Gpu(WeightType type, GpuDevice device) => Lane(type) is { } lanes ? lanes(device) : GpuForm(type) switch
     {
-        WeightType.F32 => new FormatKernels<Lanes.F32>(device),
-        WeightType.F16 => new FormatKernels<Lanes.F16>(device),
-        WeightType.BF16 => new FormatKernels<Lanes.BF16>(device),
-        WeightType.Q4_0 => new FormatKernels<Lanes.Q4_0>(device),
-        WeightType.Q4_1 => new FormatKernels<Lanes.Q4_1>(device),
-        WeightType.Q5_0 => new FormatKernels<Lanes.Q5_0>(device),
-        WeightType.Q5_1 => new FormatKernels<Lanes.Q5_1>(device),
-        WeightType.Q8_0 => new FormatKernels<Lanes.Q8_0>(device),
-        WeightType.Q2_K => new FormatKernels<Lanes.Q2_K>(device),
-        WeightType.Q3_K => new FormatKernels<Lanes.Q3_K>(device),
-        WeightType.Q4_K => new FormatKernels<Lanes.Q4_K>(device),
-        WeightType.Q5_K => new FormatKernels<Lanes.Q5_K>(device),
-        WeightType.Q6_K => new FormatKernels<Lanes.Q6_K>(device),
-        WeightType.IQ4_NL => new FormatKernels<Lanes.IQ4_NL>(device),
-        WeightType.IQ4_XS => new FormatKernels<Lanes.IQ4_XS>(device),
-        WeightType.MXFP4 => new FormatKernels<Lanes.MXFP4>(device),
-        WeightType.NVFP4 => new FormatKernels<Lanes.NVFP4>(device),
-        _ => GpuForm(type) switch
-        {
-            LaneForm.Bytes => new FormatKernels<Lanes.Widened>(device),
-            LaneForm.F32 => new FormatKernels<Lanes.F32>(device),
-            _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
-        },
+        LaneForm.Bytes => new FormatKernels<Lanes.Widened>(device),
+        LaneForm.F32 => new FormatKernels<Lanes.F32>(device),
+        _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
     };
 
     /// <summary>In which form weights of <paramref name="type"/> lie on a GPU; the last two take more memory than the file, and are exact.</summary>
-    public static LaneForm GpuForm(WeightType type) => type switch
-    {
-        WeightType.Q8_1 or WeightType.Q8_K or WeightType.TQ1_0 or WeightType.TQ2_0 or WeightType.Q1_0 or WeightType.Q2_0 => LaneForm.Bytes,
-        WeightType.IQ1_S or WeightType.IQ1_M or WeightType.IQ2_XXS or WeightType.IQ2_XS or WeightType.IQ2_S => LaneForm.Bytes,
-        WeightType.IQ3_XXS or WeightType.IQ3_S => LaneForm.Bytes,
-        WeightType.F64 or WeightType.I8 or WeightType.I16 or WeightType.I32 or WeightType.I64 => LaneForm.F32,
-        _ => LaneForm.Own,
-    };
+    public static LaneForm GpuForm(WeightType type) => Lane(type) is not null || !Supports(type) ? LaneForm.Own : Rows(type).CanSplit ? LaneForm.Bytes : LaneForm.F32;
 
     /// <summary>Exact tensor-core kernels for <paramref name="type"/> on <paramref name="device"/>, or null if there are none.</summary>
     public static TileFormatKernels? GpuTiles(WeightType type, GpuDevice device) => !device.HasTiles ? null : type switch
@@ -128,6 +101,29 @@ internal static class Dispatch
         WeightType.Q8_0 => new TileFormatKernels<Lanes.Q8_0Tile>(device),
         WeightType.Q4_K => new TileFormatKernels<Lanes.Q4_KTile>(device),
         WeightType.Q6_K => new TileFormatKernels<Lanes.Q6_KTile>(device),
+        _ => null,
+    };
+
+    /// <summary>The types that have lanes of their own on a GPU.</summary>
+    private static Func<GpuDevice, FormatKernels>? Lane(WeightType type) => type switch
+    {
+        WeightType.F32 => device => new FormatKernels<Lanes.F32>(device),
+        WeightType.F16 => device => new FormatKernels<Lanes.F16>(device),
+        WeightType.BF16 => device => new FormatKernels<Lanes.BF16>(device),
+        WeightType.Q4_0 => device => new FormatKernels<Lanes.Q4_0>(device),
+        WeightType.Q4_1 => device => new FormatKernels<Lanes.Q4_1>(device),
+        WeightType.Q5_0 => device => new FormatKernels<Lanes.Q5_0>(device),
+        WeightType.Q5_1 => device => new FormatKernels<Lanes.Q5_1>(device),
+        WeightType.Q8_0 => device => new FormatKernels<Lanes.Q8_0>(device),
+        WeightType.Q2_K => device => new FormatKernels<Lanes.Q2_K>(device),
+        WeightType.Q3_K => device => new FormatKernels<Lanes.Q3_K>(device),
+        WeightType.Q4_K => device => new FormatKernels<Lanes.Q4_K>(device),
+        WeightType.Q5_K => device => new FormatKernels<Lanes.Q5_K>(device),
+        WeightType.Q6_K => device => new FormatKernels<Lanes.Q6_K>(device),
+        WeightType.IQ4_NL => device => new FormatKernels<Lanes.IQ4_NL>(device),
+        WeightType.IQ4_XS => device => new FormatKernels<Lanes.IQ4_XS>(device),
+        WeightType.MXFP4 => device => new FormatKernels<Lanes.MXFP4>(device),
+        WeightType.NVFP4 => device => new FormatKernels<Lanes.NVFP4>(device),
         _ => null,
     };
 

@@ -30,6 +30,9 @@ internal abstract unsafe class RowKernel
     /// <summary>Widens a row to FP32.</summary>
     public abstract void Widen(byte* row, float* to, int columns);
 
+    /// <summary>Whether <see cref="Split"/> can: weights are integers under scales, without offsets.</summary>
+    public virtual bool CanSplit => false;
+
     /// <summary>Takes a row of quantized weights without offsets apart, exactly: weight i = scales[i / 16] · integers[i].</summary>
     /// <param name="row">The row.</param>
     /// <param name="integers">Receives signed bytes [columns].</param>

@@ -10,7 +10,7 @@ namespace WarpDecode.Runtime;
 /// <param name="Tensors">How many tensors are stored so.</param>
 /// <param name="Bytes">Their bytes together.</param>
 /// <param name="Computable">Whether this runtime has kernels for the type.</param>
-/// <param name="Widened">What they are widened to on a GPU, which has no kernels for the type itself; null if it has.</param>
+/// <param name="Widened">What they become on a GPU, which has no kernels for the type itself; null if it has. Exact, but for FP64 and long integers.</param>
 /// <param name="GpuBytes">The bytes that widened matrices take there; those in the file if nothing is widened.</param>
 public sealed record WeightTypeSummary(WeightType Type, int Tensors, long Bytes, bool Computable, string? Widened, long GpuBytes);
 

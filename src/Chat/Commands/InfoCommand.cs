@@ -41,7 +41,7 @@ internal static class InfoCommand
         foreach (var type in s.WeightTypes)
         {
             var note = !type.Computable ? " (cannot be computed with yet)"
-                : type.Widened is { } widened ? $" (on a GPU exactly widened to {widened}, {Bytes(type.GpuBytes)})"
+                : type.Widened is { } widened ? $" (on a GPU as {widened}, {Bytes(type.GpuBytes)})"
                 : "";
             Line("weights", $"{type.Type}: {type.Tensors} tensors, {Bytes(type.Bytes)}{note}");
         }
@@ -97,7 +97,7 @@ internal static class InfoCommand
                 w.WriteNumber("tensors", type.Tensors);
                 w.WriteNumber("bytes", type.Bytes);
                 w.WriteBoolean("computable", type.Computable);
-                w.WriteString("gpu_widened_to", type.Widened);
+                w.WriteString("gpu_as", type.Widened);
                 w.WriteNumber("gpu_bytes", type.GpuBytes);
                 w.WriteEndObject();
             }

@@ -89,6 +89,8 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         }
     }
 
+    public override bool CanSplit => !TBlock.HasOffset;
+
     public override void Split(byte* row, sbyte* integers, float* scales, int columns)
     {
         if (TBlock.HasOffset) base.Split(row, integers, scales, columns);

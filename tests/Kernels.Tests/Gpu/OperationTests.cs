@@ -93,6 +93,19 @@ public sealed class OperationTests : IDisposable
         Assert.Equal(reference.Read(x, 0, 3 * columns), gpu.Read(y, 0, 3 * columns));
     }
 
+    /// <summary>What has no lanes of its own takes more memory than in the file, and the plan of memory has to know.</summary>
+    [Theory]
+    [InlineData(WeightType.IQ2_XS, 512 + (512 / 16 * 4))]
+    [InlineData(WeightType.TQ1_0, 512 + (512 / 16 * 4))]
+    [InlineData(WeightType.I8, 512 * 4)]
+    [InlineData(WeightType.F64, 512 * 4)]
+    [InlineData(WeightType.Q5_K, 2 * 176)]
+    public void BytesOfAWeightAreThoseOnTheDevice(WeightType type, long rowBytes)
+    {
+        using var matrix = new RandomWeights(type, [3, 512], 1);
+        Assert.Equal(3 * rowBytes, gpu.BytesOf(matrix.View));
+    }
+
     [Fact]
     public void AnglesAreThoseOfFp64()
     {
