@@ -44,6 +44,27 @@ internal static unsafe class Codes
         return (nibbles + nibbles).AsSByte() + Vector128<sbyte>.One;
     }
 
+    /// <summary>The eight nibbles of a number, lowest first, sixteen bits each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<ushort> Nibbles8(uint nibbles)
+    {
+        // A product moves each lane's nibble to the top and what is above it out.
+        var halves = Vector128.Shuffle(Vector128.Create(nibbles).AsUInt16(), Vector128.Create((ushort)0, 0, 0, 0, 1, 1, 1, 1));
+        return Vector128.ShiftRightLogical(halves * Vector128.Create((ushort)4096, 256, 16, 1, 4096, 256, 16, 1), 12);
+    }
+
+    /// <summary>Writes eight integers times a factor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Scale8(Vector128<short> integers, float factor, float* to)
+    {
+        (Vector128.ConvertToSingle(Vector128.WidenLower(integers)) * factor).Store(to);
+        (Vector128.ConvertToSingle(Vector128.WidenUpper(integers)) * factor).Store(to + 4);
+    }
+
+    /// <summary>2s + 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<short> Odd(Vector128<ushort> s) => (s + s).AsInt16() + Vector128<short>.One;
+
     /// <summary>Writes sixteen integers times a factor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scale16(Vector128<sbyte> integers, float factor, float* to)

@@ -44,8 +44,14 @@ internal unsafe struct IQ1_M : IQuantFormat<IQ1_M>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(IQ1_M* block, float* scales, float* offsets)
     {
-        var d = F16.FiniteToSingle(D(block->ScaleBits)) * 0.125f;
-        for (var g = 0; g < 16; g++) scales[g] = d * ((2 * ((block->ScaleBits[g / 4] >> (g % 4 * 3)) & 7)) + 1);
+        // Each number's four times three bits become four bytes.
+        var bits = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)block->ScaleBits).AsUInt16());
+        var bytes = (bits & Vector128.Create(0x007u))
+            | Vector128.ShiftLeft(bits & Vector128.Create(0x038u), 5)
+            | Vector128.ShiftLeft(bits & Vector128.Create(0x1C0u), 10)
+            | Vector128.ShiftLeft(bits & Vector128.Create(0xE00u), 15);
+        var s = bytes.AsSByte();
+        Codes.Scale16(s + s + Vector128<sbyte>.One, F16.FiniteToSingle(D(block->ScaleBits)) * 0.125f, scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -53,11 +59,13 @@ internal unsafe struct IQ1_M : IQuantFormat<IQ1_M>
     {
         var low = block->Low + (4 * part) + (2 * i);
         var high = (int)block->High[(2 * part) + i];
-        // ±1 in all eight bytes: −1 is 0xFF, so 1 less 2 in each.
-        var shifts = Vector128.Create((sbyte)(1 - ((high >> 2) & 2)), (sbyte)(1 - ((high >> 6) & 2)), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-        return Vector128.Create(Grid[low[0] | ((high & 7) << 8)], Grid[low[1] | ((high & 0x70) << 4)]).AsSByte()
-            + Vector128.Shuffle(shifts, Vector128.Create((sbyte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
+        var points = Vector128.Create(Grid[low[0] | ((high & 7) << 8)], Grid[low[1] | ((high & 0x70) << 4)]);
+        return points.AsSByte() + Vector128.Create(Shift(high >> 3), Shift(high >> 7)).AsSByte();
     }
+
+    // Eight bytes of 1, or of −1 if the bit is set.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Shift(int bit) => 0x0101010101010101 | (0UL - (uint)(bit & 1));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ushort D(ushort* bits) => (ushort)((bits[0] >> 12) | ((bits[1] >> 8) & 0xF0) | ((bits[2] >> 4) & 0xF00) | (bits[3] & 0xF000));

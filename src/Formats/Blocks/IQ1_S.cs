@@ -43,8 +43,8 @@ internal unsafe struct IQ1_S : IQuantFormat<IQ1_S>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(IQ1_S* block, float* scales, float* offsets)
     {
-        var d = F16.FiniteToSingle(block->D) * 0.125f;
-        for (var g = 0; g < 8; g++) scales[g] = d * ((2 * ((block->High[g] >> 12) & 7)) + 1);
+        var s = Vector128.ShiftRightLogical(Vector128.Load(block->High), 12) & Vector128.Create((ushort)7);
+        Codes.Scale8(Codes.Odd(s), F16.FiniteToSingle(block->D) * 0.125f, scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

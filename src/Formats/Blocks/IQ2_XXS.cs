@@ -46,8 +46,9 @@ internal unsafe struct IQ2_XXS : IQuantFormat<IQ2_XXS>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(IQ2_XXS* block, float* scales, float* offsets)
     {
-        var d = F16.FiniteToSingle(block->D) * 0.125f;
-        for (var g = 0; g < 8; g++) scales[g] = d * ((2 * (block->Q[(8 * g) + 7] >> 4)) + 1);
+        var (lower, upper) = (Vector256.Load((ulong*)block->Q), Vector256.Load((ulong*)block->Q + 4));
+        var s = Vector256.Narrow(Vector256.ShiftRightLogical(lower, 60), Vector256.ShiftRightLogical(upper, 60)).AsInt32();
+        (Vector256.ConvertToSingle(s + s + Vector256<int>.One) * (F16.FiniteToSingle(block->D) * 0.125f)).Store(scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

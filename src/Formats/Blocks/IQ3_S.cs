@@ -46,12 +46,8 @@ internal unsafe struct IQ3_S : IQuantFormat<IQ3_S>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(IQ3_S* block, float* scales, float* offsets)
-    {
-        var d = F16.FiniteToSingle(block->D);
-        var bits = *(uint*)block->ScaleBits;
-        for (var g = 0; g < 8; g++) scales[g] = d * ((2 * (int)((bits >> (4 * g)) & 15)) + 1);
-    }
+    public static void Scales(IQ3_S* block, float* scales, float* offsets) =>
+        Codes.Scale8(Codes.Odd(Codes.Nibbles8(*(uint*)block->ScaleBits)), F16.FiniteToSingle(block->D), scales);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<sbyte> Load16(IQ3_S* block, nint part, int i)

@@ -46,8 +46,8 @@ internal unsafe struct IQ3_XXS : IQuantFormat<IQ3_XXS>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(IQ3_XXS* block, float* scales, float* offsets)
     {
-        var d = F16.FiniteToSingle(block->D) * 0.25f;
-        for (var g = 0; g < 8; g++) scales[g] = d * ((2 * (block->SignsAndScales[(4 * g) + 3] >> 4)) + 1);
+        var s = Vector256.ShiftRightLogical(Vector256.Load((uint*)block->SignsAndScales), 28).AsInt32();
+        (Vector256.ConvertToSingle(s + s + Vector256<int>.One) * (F16.FiniteToSingle(block->D) * 0.25f)).Store(scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -52,9 +52,10 @@ internal unsafe struct IQ4_XS : IQuantFormat<IQ4_XS>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(IQ4_XS* block, float* scales, float* offsets)
     {
-        var d = F16.FiniteToSingle(block->D);
-        var low = *(uint*)block->Low;
-        for (var g = 0; g < 8; g++) scales[g] = d * ((int)(((low >> (4 * g)) & 15) | (((block->High >> (2 * g)) & 3u) << 4)) - 32);
+        // A product moves each lane's pair of bits to the top and what is above it out.
+        var pairs = Vector128.Create(block->High) * Vector128.Create((ushort)16384, 4096, 1024, 256, 64, 16, 4, 1);
+        var s = Codes.Nibbles8(*(uint*)block->Low) | (Vector128.ShiftRightLogical(pairs, 10) & Vector128.Create((ushort)0x30));
+        Codes.Scale8(s.AsInt16() - Vector128.Create((short)32), F16.FiniteToSingle(block->D), scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
