@@ -76,6 +76,20 @@ public sealed class InfoTests(ModelFiles files) : IClassFixture<ModelFiles>
         Assert.Contains("blk.1.ffn_down_exps.weight BF16 [4, 256, 256]", WdRun.Run("info", WdRun.Model, "--tensors").Succeeds().Text, StringComparison.Ordinal);
     }
 
+    /// <summary>Types without lanes of their own: 256 Ki weights of ten bits, and of FP32.</summary>
+    [Fact]
+    public void WhatAGpuWidensIsSaid()
+    {
+        var text = WdRun.Run("info", files.WithoutLanes).Succeeds().Text;
+        Assert.Contains("IQ2_XS: 1 tensors, 74.0 KiB (on a GPU as bytes with FP32 scales, 320.0 KiB)", text, StringComparison.Ordinal);
+        Assert.Contains("F64: 1 tensors, 2.00 MiB (on a GPU as FP32, 1.00 MiB)", text, StringComparison.Ordinal);
+        using var json = JsonDocument.Parse(WdRun.Run("info", files.WithoutLanes, "--json").Succeeds().Bytes);
+        Assert.Equal(
+            [("F64", "FP32", 1024 * 1024), ("IQ2_XS", "bytes with FP32 scales", 320 * 1024)],
+            json.RootElement.GetProperty("weight_types").EnumerateArray().Select(t => (
+                t.GetProperty("type").GetString(), t.GetProperty("gpu_as").GetString(), t.GetProperty("gpu_bytes").GetInt32())));
+    }
+
     [Fact]
     public void WhatCannotRunIsSaidAndNotAFailure()
     {

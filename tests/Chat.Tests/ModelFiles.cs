@@ -12,6 +12,13 @@ public sealed class ModelFiles : IDisposable
     /// <summary>The tokenizer of the tiny model, and no weights.</summary>
     public string VocabularyOnly => Made("vocabulary.gguf", weights: false, keep: key => key != "tokenizer.chat_template");
 
+    /// <summary>The tokenizer of the tiny model, and a matrix of each of two types that a GPU has no lanes for.</summary>
+    public string WithoutLanes => Made("no-lanes.gguf", weights: false, keep: _ => true, writer =>
+    {
+        writer.Add("a.weight", WeightType.IQ2_XS, [256, 1024], to => to.Write(new byte[256 * 4 * 74]));
+        writer.Add("b.weight", WeightType.F64, [256, 1024], to => to.Write(new byte[256 * 1024 * 8]));
+    });
+
     /// <summary>The tiny model without its chat template.</summary>
     public string WithoutTemplate => Made("no-template.gguf", weights: true, keep: key => key != "tokenizer.chat_template");
 
