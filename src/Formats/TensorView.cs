@@ -6,7 +6,7 @@ namespace WarpDecode.Formats;
 /// </summary>
 public sealed unsafe class TensorView
 {
-    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data)
+    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data, string file = "")
     {
         Name = name;
         Type = type;
@@ -14,6 +14,7 @@ public sealed unsafe class TensorView
         Offset = offset;
         Bytes = bytes;
         Data = data;
+        File = file;
     }
 
     /// <summary>Name in the file, for example <c>blk.0.ffn_gate_exps.weight</c>.</summary>
@@ -25,7 +26,13 @@ public sealed unsafe class TensorView
     /// <summary>Sizes, outermost first (rows × columns), the last one contiguous: experts are [E, F, H].</summary>
     public IReadOnlyList<long> Shape { get; }
 
-    /// <summary>Byte offset of the first weight from the start of the file.</summary>
+    /// <summary>Path of the file that it lies in: of a model in shards, one of them. Empty for weights without a file.</summary>
+    public string File { get; }
+
+    /// <summary>The last part of <see cref="File"/>, safe to print.</summary>
+    public string FileName => ModelFileException.Printable(Path.GetFileName(File));
+
+    /// <summary>Byte offset of the first weight from the start of <see cref="File"/>.</summary>
     public long Offset { get; }
 
     /// <summary>Bytes that the tensor takes.</summary>

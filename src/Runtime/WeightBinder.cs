@@ -31,7 +31,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
         var (a, b) = (Require(first, experts, rows, columns), Require(second, experts, rows, columns));
         if (a.Type != b.Type)
         {
-            ModelFileException.Throw("type of tensor", file.Path, second, b.Offset, $"{a.Type}, as '{first}' is", b.Type.ToString(),
+            ModelFileException.Throw("type of tensor", b.File, second, b.Offset, $"{a.Type}, as '{first}' is", b.Type.ToString(),
                 "The two are computed together and must be of one type: quantize the model again with the same type for both.");
         }
         return (Load(a), Load(b));
@@ -42,7 +42,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     {
         var view = Require(name, length);
         if (view.Type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16))
-            ModelFileException.Throw("type of tensor", file.Path, name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
+            ModelFileException.Throw("type of tensor", view.File, name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
         var vector = backend.LoadVector(view);
         Bound?.Invoke(view);
         return vector;
@@ -54,10 +54,10 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     /// <summary>Refuses the file if tensors are left that the architecture does not know.</summary>
     public void Finish()
     {
-        var left = file.Tensors.Where(t => !bound.Contains(t.Name)).Select(t => t.Name).ToList();
+        var left = file.Tensors.Where(t => !bound.Contains(t.Name)).ToList();
         if (left.Count == 0) return;
-        ModelFileException.Throw($"{left.Count} tensors that this architecture does not use, the first is", file.Path, left[0],
-            file.Find(left[0])!.Offset, advice: "Leaving weights out would give wrong answers. The model is a variant that this runtime does not know yet.");
+        ModelFileException.Throw($"{left.Count} tensors that this architecture does not use, the first is", left[0].File, left[0].Name,
+            left[0].Offset, advice: "Leaving weights out would give wrong answers. The model is a variant that this runtime does not know yet.");
     }
 
     private TensorView Require(string name, params ReadOnlySpan<int> shape)
@@ -69,7 +69,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
         for (var i = 0; same && i < shape.Length; i++) same = view.Shape[i] == shape[i];
         if (!same)
         {
-            ModelFileException.Throw("shape of tensor", file.Path, name, view.Offset, $"[{string.Join(", ", shape.ToArray())}]",
+            ModelFileException.Throw("shape of tensor", view.File, name, view.Offset, $"[{string.Join(", ", shape.ToArray())}]",
                 $"[{string.Join(", ", view.Shape)}]", "The metadata and the tensors do not fit each other: download or convert the file again.");
         }
         bound.Add(name);
@@ -80,7 +80,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     {
         if (!Dispatch.Supports(view.Type))
         {
-            ModelFileException.Throw("type of tensor", file.Path, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
+            ModelFileException.Throw("type of tensor", view.File, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
                 "This weight type cannot be computed with yet: use a file of the types named.");
         }
         var weight = backend.Load(view);
