@@ -46,4 +46,10 @@ internal static class Limits
 
     /// <summary>Largest alignment of tensor data, in bytes (the usual one is 32).</summary>
     public const uint Alignment = 1 << 16;
+
+    /// <summary>Bytes of a safetensors header (the format's own limit; the largest models' shards have about 100 kilobytes).</summary>
+    public const ulong SafetensorsHeaderBytes = 100_000_000;
+
+    /// <summary>Dimensions of a tensor in safetensors, which has no limit of its own (blocks of weights have 4, convolutions 5).</summary>
+    public const int SafetensorsDimensions = 8;
 }

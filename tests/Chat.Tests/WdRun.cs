@@ -158,9 +158,6 @@ internal sealed class Running : IDisposable
         }
     }
 
-    /// <summary>Whether the process has mapped a file (Linux).</summary>
-    public bool Maps(string path) => File.ReadAllText($"/proc/{process.Id}/maps").Contains(path, StringComparison.Ordinal);
-
     public void Signal(string name)
     {
         using var kill = Process.Start("kill", [$"-{name}", process.Id.ToString()]);

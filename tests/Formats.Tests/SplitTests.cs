@@ -27,7 +27,7 @@ public sealed unsafe class SplitTests : IDisposable
         foreach (var tensor in model.Tensors)
         {
             Assert.Equal(Name(tensor.Name[0] - 'a'), tensor.File);
-            var bytes = File.ReadAllBytes(tensor.File).AsSpan((int)tensor.Offset, (int)tensor.Bytes);
+            var bytes = File.ReadAllBytes(tensor.File!).AsSpan((int)tensor.Offset, (int)tensor.Bytes);
             Assert.Equal(Data(tensor.Name), bytes);
             Assert.Equal(bytes, new ReadOnlySpan<byte>(tensor.Data, (int)tensor.Bytes));
         }

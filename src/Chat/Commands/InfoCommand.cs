@@ -60,7 +60,7 @@ internal static class InfoCommand
         foreach (var plan in backends.Where(b => !b.IsUsable)) Line("not on", $"{plan.Backend}: {plan.Text}");
         if (!tensors) return;
         Console.Out.WriteLine();
-        foreach (var t in s.Tensors) Console.Out.WriteLine($"{t}  at {t.Offset}, {t.Bytes} bytes{(s.Shards.Count > 1 ? " of " + t.FileName : "")}");
+        foreach (var t in s.Tensors) Console.Out.WriteLine($"{t}  at {t.Offset}, {t.Bytes} bytes{(s.Shards.Count > 1 ? " of " + System.IO.Path.GetFileName(t.File ?? s.Path) : "")}");
     }
 
     private static void PrintJson(ModelSummary s, IReadOnlyList<BackendPlan> backends, bool tensors)
@@ -135,7 +135,7 @@ internal static class InfoCommand
                     w.WriteStartArray("shape");
                     foreach (var size in t.Shape) w.WriteNumberValue(size);
                     w.WriteEndArray();
-                    w.WriteString("file", t.File);
+                    w.WriteString("file", t.File ?? s.Path);
                     w.WriteNumber("offset", t.Offset);
                     w.WriteNumber("bytes", t.Bytes);
                     w.WriteEndObject();
