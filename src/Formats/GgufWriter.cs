@@ -16,7 +16,11 @@ internal sealed class GgufWriter
     private readonly List<(string Name, WeightType Type, long[] Shape, Action<Stream> Write)> tensors = [];
     private long alignment = 32;
 
-    public GgufWriter(string architecture) => Add("general.architecture", architecture);
+    /// <param name="architecture">The model's; null for a later shard of a split one.</param>
+    public GgufWriter(string? architecture)
+    {
+        if (architecture is not null) Add("general.architecture", architecture);
+    }
 
     /// <summary>Adds a text.</summary>
     public GgufWriter Add(string key, string value) => Add(key, MetadataType.String, Encode(w => Put(w, value)));

@@ -14,8 +14,8 @@ public sealed unsafe class TensorView
     private readonly nint[] starts; // of each piece; none where the rows are made
     private readonly RowSource? source;
 
-    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data)
-        : this(name, type, shape, offset, bytes, [(nint)data])
+    internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data, string? file = null)
+        : this(name, type, shape, offset, bytes, [(nint)data], file)
     {
     }
 
@@ -61,7 +61,7 @@ public sealed unsafe class TensorView
     public long Bytes { get; }
 
     /// <summary>The file that holds it (the first expert's), or null where that is the model's only one.</summary>
-    internal string? File { get; }
+    public string? File { get; }
 
     /// <summary>Rows over all experts; 1 for vectors.</summary>
     internal long Rows { get; }

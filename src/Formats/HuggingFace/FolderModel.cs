@@ -24,7 +24,7 @@ internal sealed unsafe class FolderModel : ModelFile
     public FolderModel(string path)
         : base(path)
     {
-        var folder = ModelFolder.Open(path);
+        var folder = ModelFiles.Open(path);
         config = folder.Config();
         architecture = Architecture.Of(config);
         block = BlockSize(config);
@@ -52,11 +52,18 @@ internal sealed unsafe class FolderModel : ModelFile
 
     public override long Length => files.Sum(f => f.Length);
 
+    public override IReadOnlyList<ModelShard> Shards => [.. files.Select(f => new ModelShard(f.Path, f.Length, f.Tensors.Count))];
+
     public override Metadata Metadata => header.Metadata;
 
     public override IReadOnlyList<TensorView> Tensors { get; } = [];
 
     public override TensorView? Find(string name) => byName.GetValueOrDefault(name);
+
+    internal override void CheckWhole()
+    {
+        for (var i = 0; i < files.Count; i++) files[i].CheckWhole();
+    }
 
     private protected override void Dispose(bool disposing)
     {
@@ -64,7 +71,7 @@ internal sealed unsafe class FolderModel : ModelFile
         foreach (var file in files) file.Dispose();
     }
 
-    private ModelFile Header(ModelFolder folder)
+    private ModelFile Header(ModelFiles folder)
     {
         var writer = new GgufWriter(architecture.Name).Add("general.type", "model").Add("general.name", folder.Name);
         architecture.WriteConfig(config, writer);

@@ -25,7 +25,9 @@ internal sealed class JsonFile
         try
         {
             var options = new JsonDocumentOptions { MaxDepth = Depth, AllowDuplicateProperties = false };
-            using var document = JsonDocument.Parse(file.Span(0, (int)file.Length).ToArray(), options);
+            var bytes = file.Span(0, (int)file.Length).ToArray();
+            file.CheckWhole();
+            using var document = JsonDocument.Parse(bytes, options);
             var root = document.RootElement.Clone();
             if (root.ValueKind != JsonValueKind.Object)
                 ModelFileException.Throw("content", path, null, 0, "a JSON object", Kind(root), WrongAdvice);

@@ -7,7 +7,7 @@ namespace WarpDecode.Formats.HuggingFace;
 /// Byte-level BPE is understood; another tokenizer is told by the error that <see cref="Write(GgufWriter)"/> gives back, since a model can be run
 /// on token ids without one.
 /// </summary>
-internal sealed class TokenizerFiles(ModelFolder folder, JsonFile config, JsonFile? generation)
+internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFile? generation)
 {
     private const string Prefix = "tokenizer.ggml.";
     private const string Advice = "This runtime cannot read text for this model yet: use one with a byte-level BPE tokenizer.";
@@ -270,6 +270,7 @@ internal sealed class TokenizerFiles(ModelFolder folder, JsonFile config, JsonFi
             if (file.Length > (long)Limits.StringBytes)
                 ModelFileException.Throw("length", path, null, null, $"at most {Limits.StringBytes} bytes", file.Length.ToString(), "This is not a chat template.");
             template = System.Text.Encoding.UTF8.GetString(file.Span(0, (int)file.Length));
+            file.CheckWhole();
         }
         else if (tokenizerConfig is not null && tokenizerConfig.TryGet("chat_template", out var value))
         {

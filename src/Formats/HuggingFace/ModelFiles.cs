@@ -8,40 +8,29 @@ namespace WarpDecode.Formats.HuggingFace;
 /// and the tokenizer's files.
 /// </summary>
 /// <remarks>
-/// What a folder names or links to stays inside it: a shard's name is a plain file name, and where links lead must lie in the folder.
-/// The one exception is the hub's own cache, whose folders <c>models--OWNER--NAME/snapshots/REVISION</c> link to the files in
-/// <c>models--OWNER--NAME/blobs</c>: for a folder in a place so named, that one is allowed too. A file whose own path the user gave may
-/// lie anywhere.
+/// What the index names and what lies in the folder is subject to the rule of <see cref="ModelFolder"/>, but for a file whose own path
+/// the user gave: that one may be a link to anywhere.
 /// </remarks>
-internal sealed partial class ModelFolder
+internal sealed partial class ModelFiles
 {
     private const string Index = "model.safetensors.index.json";
     private const string Single = "model.safetensors";
     private const string Extension = ".safetensors";
     private const string IndexExtension = ".safetensors.index.json";
-    private const int MostLinks = 40; // as many as Linux follows
-    private const string LinkAdvice = "A model's folder may only hold and link to its own files: copy the file into it.";
 
-    private readonly string root;     // the folder, links resolved
-    private readonly string? blobs;   // where else links may lead
-    private readonly string? given;   // the file that the user named
+    private readonly ModelFolder contained;
+    private readonly string? given; // the name of the file that the user gave
 
-    private ModelFolder(string path, string folder, string? file)
+    private ModelFiles(string path, string folder, string? file)
     {
         Path = path;
         Folder = folder;
         given = file;
-        root = Real(folder);
-        if (System.IO.Path.GetDirectoryName(root) is { } parent && System.IO.Path.GetFileName(parent) == "snapshots"
-            && System.IO.Path.GetDirectoryName(parent) is { } repository)
-        {
-            blobs = System.IO.Path.Combine(repository, "blobs");
-            Name = System.IO.Path.GetFileName(repository).Split("--")[^1];
-        }
-        else
-        {
-            Name = System.IO.Path.GetFileName(root);
-        }
+        contained = new ModelFolder(folder);
+        var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder));
+        // In the hub's cache the folder is named by a revision, models--OWNER--NAME/snapshots/REVISION.
+        var repository = System.IO.Path.GetFileName(System.IO.Path.GetDirectoryName(System.IO.Path.GetDirectoryName(full)));
+        Name = repository?.StartsWith("models--", StringComparison.Ordinal) == true ? repository.Split("--")[^1] : System.IO.Path.GetFileName(full);
     }
 
     /// <summary>Path as the user gave it.</summary>
@@ -56,23 +45,19 @@ internal sealed partial class ModelFolder
     /// <summary>Whether a path is for this reader: a folder, or a safetensors file or index.</summary>
     public static bool Takes(string path) => Directory.Exists(path) || path.EndsWith(Extension, StringComparison.Ordinal) || path.EndsWith(IndexExtension, StringComparison.Ordinal);
 
-    public static ModelFolder Open(string path)
+    public static ModelFiles Open(string path)
     {
-        if (Directory.Exists(path)) return new ModelFolder(path, path, null);
+        if (Directory.Exists(path)) return new ModelFiles(path, path, null);
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
-        return new ModelFolder(path, folder, System.IO.Path.GetFileName(path));
+        return new ModelFiles(path, folder, System.IO.Path.GetFileName(path));
     }
 
     /// <summary>The path of a file of that name, or null if there is none.</summary>
-    /// <exception cref="ModelFileException">It is a link that leads out of the folder.</exception>
+    /// <exception cref="ModelFileException">The name, or the link that it is of, leads out of the folder.</exception>
     public string? Find(string name)
     {
-        var path = System.IO.Path.Combine(Folder, name);
-        if (!File.Exists(path)) return null;
-        var target = Real(path);
-        if (name != given && !IsWithin(target, root) && !(blobs is not null && IsWithin(target, blobs)))
-            ModelFileException.Throw("leads out of the model's folder:", path, null, null, $"a file in {root}", target, LinkAdvice);
-        return path;
+        if (!contained.Contains(name)) return null;
+        return name == given ? System.IO.Path.Combine(Folder, name) : contained.Resolve(name);
     }
 
     /// <summary>A JSON file, or null if there is none of that name.</summary>
@@ -118,7 +103,8 @@ internal sealed partial class ModelFolder
         {
             var shard = index.TextOf(entry.Name, entry.Value);
             if (!PlainName().IsMatch(shard))
-                ModelFileException.Throw("shard of tensor", index.Path, entry.Name, null, $"the name of a {Extension} file in the same folder", $"'{shard}'", LinkAdvice);
+                ModelFileException.Throw("shard of tensor", index.Path, entry.Name, null, $"the name of a {Extension} file in the same folder", $"'{shard}'",
+                    "A model's files lie in its own folder. This index names files elsewhere: do not trust it.");
             shardOf.Add(entry.Name, shard);
             if (names.Contains(shard, StringComparer.Ordinal)) continue;
             names.Add(shard);
@@ -156,37 +142,6 @@ internal sealed partial class ModelFolder
             foreach (var shard in shards) shard.Dispose();
             throw;
         }
-    }
-
-    private static bool IsWithin(string path, string folder) =>
-        path.StartsWith(folder.EndsWith(System.IO.Path.DirectorySeparatorChar) ? folder : folder + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
-
-    /// <summary>A path with every link in it resolved, those of its folders too.</summary>
-    private static string Real(string path)
-    {
-        var full = System.IO.Path.GetFullPath(path);
-        for (var links = 0; ; links++)
-        {
-            if (links > MostLinks) throw new ModelFileException("cannot be opened: too many links, one behind the other", path, advice: "Check where the links lead.");
-            if (Resolve(full) is not { } next) return full;
-            full = next;
-        }
-    }
-
-    // The path with its first link replaced by what it leads to, or null if it has none.
-    private static string? Resolve(string full)
-    {
-        var top = System.IO.Path.GetPathRoot(full)!;
-        var at = top;
-        var parts = full[top.Length..].Split(System.IO.Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries);
-        for (var i = 0; i < parts.Length; i++)
-        {
-            var here = System.IO.Path.Combine(at, parts[i]);
-            if (new FileInfo(here).LinkTarget is { } target)
-                return System.IO.Path.GetFullPath(System.IO.Path.Combine([at, target, .. parts[(i + 1)..]]));
-            at = here;
-        }
-        return null;
     }
 
     [GeneratedRegex(@"^[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}\.safetensors$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
