@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace WarpDecode.Formats.HuggingFace;
 
@@ -51,10 +52,10 @@ internal abstract class Architecture
         if (config.Text("hidden_act") is { } activation and not "silu")
             ModelFileException.Throw("value", config.Path, "hidden_act", null, "'silu'", $"'{activation}'", "This activation is not supported yet.");
         if (config.TryGet("quantization_config", out var quantization) && JsonFile.TryGet(quantization, "quant_method", out var method)
-            && config.TextOf("quantization_config.quant_method", method) is not ("fp8" or "fbgemm_fp8" or "compressed-tensors" or "modelopt" or "mxfp8"))
+            && config.TextOf("quantization_config.quant_method", method) is not ("fp8" or "fbgemm_fp8" or "compressed-tensors" or "modelopt" or "mxfp8" or "mxfp4"))
         {
-            config.Wrong("quantization_config.quant_method", "'fp8', 'fbgemm_fp8', 'compressed-tensors', 'modelopt' or 'mxfp8', with weights in FP8", method,
-                "Weights quantized so are not supported yet: use the model as it was before, in FP8, or as GGUF.");
+            config.Wrong("quantization_config.quant_method", "'fp8', 'fbgemm_fp8', 'compressed-tensors', 'modelopt', 'mxfp8' or 'mxfp4'", method,
+                "Weights quantized so are not supported yet: use the model as it was before, in FP8 or MXFP4, or as GGUF.");
         }
     }
 
@@ -89,8 +90,8 @@ internal abstract class Architecture
         "self_attn.v_proj.weight" => new Place("attn_v.weight"),
         "self_attn.o_proj.weight" => new Place("attn_output.weight"),
         "mlp.gate.weight" => new Place("ffn_gate_inp.weight"),
-        "mlp.experts.gate_up_proj" => new Place(Fused.GateUp),
-        "mlp.experts.down_proj" => new Place(Fused.Down),
+        "mlp.experts.gate_up_proj" or "mlp.experts.gate_up_proj_blocks" => new Place(Fused.GateUp),
+        "mlp.experts.down_proj" or "mlp.experts.down_proj_blocks" => new Place(Fused.Down),
         _ => FindExpert(part, "mlp.experts.", "gate_proj", "up_proj", "down_proj"),
     };
 
@@ -170,7 +171,7 @@ internal sealed class Qwen3Moe : Architecture
             .Add($"{Name}.expert_feed_forward_length", (uint)config.Integer("moe_intermediate_size"));
         // Converted files have no such key, and are read as normalizing.
         if (!config.Flag("norm_topk_prob", false)) to.Add($"{Name}.expert_weights_norm", false);
-        if (config.Integer("decoder_sparse_step", 1) != 1 || (config.TryGet("mlp_only_layers", out var dense) && dense.GetArrayLength() > 0))
+        if (config.Integer("decoder_sparse_step", 1) != 1 || (config.TryGet("mlp_only_layers", out var dense) && (dense.ValueKind != JsonValueKind.Array || dense.GetArrayLength() > 0)))
         {
             ModelFileException.Throw("value", config.Path, "decoder_sparse_step", null, "1, and no mlp_only_layers", "layers without experts",
                 "Layers without experts are not supported yet.");
@@ -207,9 +208,6 @@ internal sealed class Mixtral : Architecture
     {
         "self_attn.q_proj.weight" => new Place("attn_q.weight", Heads: config.Integer("num_attention_heads")),
         "self_attn.k_proj.weight" => new Place("attn_k.weight", Heads: config.Integer("num_key_value_heads", config.Integer("num_attention_heads"))),
-        "block_sparse_moe.gate.weight" => new Place("ffn_gate_inp.weight"),
-        "block_sparse_moe.experts.gate_up_proj" => new Place(Fused.GateUp),
-        "block_sparse_moe.experts.down_proj" => new Place(Fused.Down),
-        _ => FindExpert(part, "block_sparse_moe.experts.", "w1", "w3", "w2") ?? base.FindInLayer(part, config),
+        _ => FindExpert(part, "block_sparse_moe.experts.", "w1", "w3", "w2") ?? base.FindInLayer(part.Replace("block_sparse_moe.", "mlp.", StringComparison.Ordinal), config),
     };
 }

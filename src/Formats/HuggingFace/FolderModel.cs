@@ -10,6 +10,7 @@ namespace WarpDecode.Formats.HuggingFace;
 internal sealed unsafe class FolderModel : ModelFile
 {
     private const string MixedAdvice = "The model's files do not fit each other: download them again.";
+    private const string BlocksSuffix = "_blocks";
     private static readonly string[] ScaleSuffixes = ["_scale_inv", "_scale"];
 
     private readonly ModelFile header; // the metadata, as the header of a GGUF file in memory
@@ -112,6 +113,7 @@ internal sealed unsafe class FolderModel : ModelFile
         foreach (var tensor in stored.Values)
         {
             if (IsEightBits(tensor) && ScalesOf(tensor) is { } scale) scales.Add(scale.Name);
+            if (FoursScales(tensor) is { } powers) scales.Add(powers.Name);
         }
         var stacks = new Dictionary<string, SortedList<int, SafetensorsTensor>>(StringComparer.Ordinal);
         var fused = new List<(string Name, SafetensorsTensor Tensor)>();
@@ -219,12 +221,18 @@ internal sealed unsafe class FolderModel : ModelFile
         {
             var prefix = name[..^(name.EndsWith(Fused.GateUp, StringComparison.Ordinal) ? Fused.GateUp : Fused.Down).Length];
             var both = name.EndsWith(Fused.GateUp, StringComparison.Ordinal);
-            if (tensor.Shape is not [var experts, var rows, var columns] || (rows != hidden && columns != hidden) || (both && (columns == hidden ? rows : columns) % 2 != 0))
+            var fours = tensor.Name.EndsWith(BlocksSuffix, StringComparison.Ordinal) ? new PackedFours(tensor, FoursScales(tensor)) : null;
+            if ((fours?.Shape ?? tensor.Shape) is not [var experts, var rows, var columns] || (fours is not null && columns != hidden && both) || (fours is not null && rows != hidden && !both) || (rows != hidden && columns != hidden) || (both && (columns == hidden ? rows : columns) % 2 != 0))
             {
                 ModelFileException.Throw("shape of tensor", tensor.File.Path, tensor.Name, tensor.Offset,
                     both ? $"[experts, 2 · ff, {hidden}] or [experts, {hidden}, 2 · ff]" : $"[experts, {hidden}, ff] or [experts, ff, {hidden}]",
-                    $"[{string.Join(", ", tensor.Shape)}]", MixedAdvice);
+                    $"[{string.Join(", ", fours?.Shape ?? tensor.Shape)}]", MixedAdvice);
                 return;
+            }
+            if (fours is not null)
+            {
+                PresentFours(prefix, tensor, fours, both);
+                continue;
             }
             var type = TypeOf(tensor);
             if (both)
@@ -241,6 +249,27 @@ internal sealed unsafe class FolderModel : ModelFile
             }
         }
     }
+
+    private void PresentFours(string prefix, SafetensorsTensor tensor, PackedFours fours, bool both)
+    {
+        var (experts, rows, columns) = (fours.Shape[0], fours.Shape[1], fours.Shape[2]);
+        if (!both)
+        {
+            Add(new TensorView(prefix + "ffn_down_exps.weight", WeightType.MXFP4, fours.Shape, tensor.Offset, WeightType.MXFP4.RowBytes(experts * rows * columns), fours.CopyRows, tensor.File.Path), tensor);
+            return;
+        }
+        var (ff, rowBytes) = (rows / 2, WeightType.MXFP4.RowBytes(columns));
+        Half("ffn_gate_exps.weight", 0);
+        Half("ffn_up_exps.weight", ff);
+
+        void Half(string name, long first) => Add(new TensorView(prefix + name, WeightType.MXFP4, [experts, ff, columns], tensor.Offset, rowBytes * experts * ff, (row, count, to) =>
+        {
+            for (var end = row + count; row < end; row++, to += rowBytes) fours.CopyRows((row / ff * rows) + first + (row % ff), 1, to);
+        }, tensor.File.Path), tensor);
+    }
+
+    private SafetensorsTensor? FoursScales(SafetensorsTensor tensor) =>
+        tensor.Name.EndsWith(BlocksSuffix, StringComparison.Ordinal) ? stored.GetValueOrDefault(tensor.Name[..^BlocksSuffix.Length] + "_scales") : null;
 
     // Rows first … first + rows − 1 of each expert, each of `columns` weights; in the file they are rows, or columns if not straight.
     private static TensorView Part(string name, SafetensorsTensor tensor, WeightType type, bool straight, long first, long rows, long columns)

@@ -33,7 +33,7 @@ internal sealed class JsonFile
                 ModelFileException.Throw("content", path, null, 0, "a JSON object", Kind(root), WrongAdvice);
             return new JsonFile(path, root);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: a name with half a surrogate pair
         {
             throw new ModelFileException("content", path, null, null, "JSON", e.Message, "The file is damaged or incomplete: download it again.", e);
         }
@@ -101,6 +101,20 @@ internal sealed class JsonFile
         }
     }
 
+    /// <summary>The name of a member.</summary>
+    public string NameOf(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException) // half a surrogate pair
+        {
+            ModelFileException.Throw("a name", Path, null, null, "valid Unicode", "another", WrongAdvice);
+            return "";
+        }
+    }
+
     [DoesNotReturn]
     public void Wrong(string name, string expected, JsonElement found, string advice = WrongAdvice) =>
         ModelFileException.Throw("value", Path, name, null, expected, Kind(found), advice);
@@ -116,6 +130,7 @@ internal sealed class JsonFile
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "an array",
+        JsonValueKind.Undefined => "none",
         _ => value.GetRawText() is { Length: > 100 } text ? text[..100] + "…" : value.GetRawText(),
     };
 }

@@ -101,11 +101,12 @@ internal sealed partial class ModelFiles
         var names = new List<string>();
         foreach (var entry in map.EnumerateObject())
         {
-            var shard = index.TextOf(entry.Name, entry.Value);
+            var name = index.NameOf(entry);
+            var shard = index.TextOf(name, entry.Value);
             if (!PlainName().IsMatch(shard))
-                ModelFileException.Throw("shard of tensor", index.Path, entry.Name, null, $"the name of a {Extension} file in the same folder", $"'{shard}'",
+                ModelFileException.Throw("shard of tensor", index.Path, name, null, $"the name of a {Extension} file in the same folder", $"'{shard}'",
                     "A model's files lie in its own folder. This index names files elsewhere: do not trust it.");
-            shardOf.Add(entry.Name, shard);
+            shardOf.Add(name, shard);
             if (names.Contains(shard, StringComparer.Ordinal)) continue;
             names.Add(shard);
             if (names.Count > Limits.Shards)

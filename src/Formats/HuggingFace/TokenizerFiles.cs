@@ -148,9 +148,9 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
         var tokens = new Dictionary<int, (string Text, int Type)>();
         foreach (var entry in vocabulary.EnumerateObject())
         {
-            var id = 0;
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong($"model.vocab.{entry.Name}", "a token's number", entry.Value);
-            if (!tokens.TryAdd(id, (entry.Name, normal))) file.Wrong($"model.vocab.{entry.Name}", "a number of its own", entry.Value);
+            var (name, id) = (file.NameOf(entry), 0);
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong($"model.vocab.{name}", "a token's number", entry.Value);
+            if (!tokens.TryAdd(id, (name, normal))) file.Wrong($"model.vocab.{name}", "a number of its own", entry.Value);
         }
         if (file.TryGet("added_tokens", out var added) && added.ValueKind == JsonValueKind.Array)
         {
