@@ -1,9 +1,11 @@
+using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
+using WarpDecode.Runtime.Benchmarking;
 using WarpDecode.Runtime.Models;
 using WarpDecode.Runtime.Text;
 
@@ -37,6 +39,7 @@ public sealed partial class Engine : IDisposable
     private int topCount;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
+    private readonly bool readsFile; // steps read weights from the map
     private bool borrowed; // the file is the caller's
     private bool disposed;
 
@@ -51,10 +54,12 @@ public sealed partial class Engine : IDisposable
             kvType = ChooseKvType(options);
             Moe = options.Moe;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
+            readsFile = plan is null || !placement.IsWhole;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
             if (plan is not null) notes.Add($"memory: {plan.Check(placement, ContextLength)}");
             if (!placement.IsWhole) notes.Add($"{placement}");
+            if (PackedBytes(view => plan is null || !placement.OnDevice(view)) is > 0 and var packed) notes.Add(PlanPacked(packed));
             model = Bind(architecture, options);
             step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
             rows = new int[step.Capacity];
@@ -62,6 +67,7 @@ public sealed partial class Engine : IDisposable
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
             top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
+            file.CheckWhole(); // what was copied from it is what it held
             backend.TuneExperts([.. model.Experts], config.TopK, work.H, work.Mid, work.X, Measuring, options.Cancellation);
 
             void Measuring()
@@ -121,9 +127,10 @@ public sealed partial class Engine : IDisposable
     internal MoeForm Moe { get; }
 
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
-    /// <param name="path">A GGUF file.</param>
+    /// <param name="path">What <see cref="ModelFile.Open"/> takes.</param>
     /// <param name="options">How to open it; null for the defaults.</param>
     /// <exception cref="ModelFileException">The file cannot be used; the message says where and why.</exception>
+    /// <exception cref="MemoryPlanException">Weights that must be put together in memory do not fit there.</exception>
     /// <exception cref="GpuException">The GPU was asked for, and there is none or the model does not fit on it; the message says which.</exception>
     /// <exception cref="ArgumentException">An option that this model or machine cannot fulfil.</exception>
     /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
@@ -266,6 +273,7 @@ public sealed partial class Engine : IDisposable
             lock (steps)
             {
                 ObjectDisposedException.ThrowIf(disposed, this);
+                CheckFile();
                 var count = Math.Min(added.Length, step.Capacity);
                 Prefill(session, added[..count], last: count == added.Length, reader);
                 added = added[count..];
@@ -357,6 +365,7 @@ public sealed partial class Engine : IDisposable
     private void Prepare(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
+        CheckFile();
         if (sessions.Length > step.Capacity || sessions.Length * PagesPerSession > step.PageTables.Length)
             throw new ArgumentException($"{sessions.Length} sessions in a step: the engine was opened for {step.PageTables.Length / PagesPerSession}");
         for (var i = 0; i < sessions.Length; i++)
@@ -462,6 +471,7 @@ public sealed partial class Engine : IDisposable
             if (selected.Length > 0) model.Head(backend, step, work);
         }
         backend.End(step);
+        CheckFile();
     }
 
     /// <summary>The head for tokens of the step that was computed last.</summary>
@@ -470,6 +480,13 @@ public sealed partial class Engine : IDisposable
         ClearLogits(selected.Length);
         step.SelectLogits(selected);
         model.Head(backend, step, work);
+        CheckFile();
+    }
+
+    /// <summary>Before a step, so that a file that shrank is not read, and after it, so that nothing computed from one gets out.</summary>
+    private void CheckFile()
+    {
+        if (readsFile) file.CheckWhole();
     }
 
     // Logits stay on the backend until somebody asks for them, for a sampler mostly wants only the best few. Each session that waits for
@@ -567,6 +584,16 @@ public sealed partial class Engine : IDisposable
         var length = (int)Math.Max(PageTokens, longest);
         note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than {(memory < left ? "half of the memory" : "the device has left")} (ask for another length to override)";
         return length;
+    }
+
+    /// <summary>Bytes of the weights that no file holds as they are computed with: those of them that go to the host take memory of its own.</summary>
+    private long PackedBytes(Predicate<TensorView> onHost) => file.Tensors.Where(t => !t.IsMapped && onHost(t)).Sum(t => t.Bytes);
+
+    private static string PlanPacked(long bytes)
+    {
+        var available = HostMachine.AvailableBytes;
+        var plan = string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F2} GB of weights are put together in memory, because the file keeps their scales or columns apart");
+        return bytes <= available ? $"memory: {plan}" : throw new MemoryPlanException(string.Create(CultureInfo.InvariantCulture, $"it does not fit in memory: {plan}; {available / 1e9:F2} GB are available"));
     }
 
     private int MostTokens(EngineOptions options) => Math.Max(Math.Min(options.PrefillTokens ?? backend.PrefillTokens, ContextLength), options.Sessions);

@@ -26,12 +26,13 @@ internal sealed unsafe class RandomWeights : IDisposable
 
     /// <summary>
     /// Types that operations are tested with: one of each kind of row kernel, for <see cref="RowsTests"/> has them all. Plain; with a scale,
-    /// of 32 and of 16 weights; with offsets; nibbles that stand for themselves and for others; points of a grid.
+    /// of 32 and of 16 weights; with offsets; nibbles that stand for themselves and for others; points of a grid; 8-bit floats.
     /// </summary>
     public static WeightType[] Types { get; } =
     [
         WeightType.F32, WeightType.F16, WeightType.BF16, WeightType.I8, WeightType.Q8_0, WeightType.Q5_0, WeightType.Q6_K, WeightType.NVFP4,
         WeightType.Q2_K, WeightType.Q4_1, WeightType.Q4_K, WeightType.MXFP4, WeightType.IQ2_XS,
+        WeightType.FP8_E4M3,
     ];
 
     public void Dispose() => memory.Dispose();
@@ -66,6 +67,15 @@ internal sealed unsafe class RandomWeights : IDisposable
                 break;
             case WeightType.I64:
                 foreach (ref var value in MemoryMarshal.Cast<byte, long>(bytes)) value = random.Next(-1, 3);
+                break;
+            case WeightType.FP8_E4M3 or WeightType.FP8_E5M2:
+                // Codes below 2, so that none is NaN.
+                foreach (ref var code in bytes) code = (byte)(code & 0xBF);
+                for (var at = 0; at < bytes.Length; at += type.BlockBytes()) BitConverter.TryWriteBytes(bytes[at..], 0.05f * (0.5f + random.NextSingle()));
+                break;
+            case WeightType.MXFP8:
+                foreach (ref var code in bytes) code = (byte)(code & 0xBF);
+                for (var at = 0; at < bytes.Length; at += type.BlockBytes()) bytes[at] = (byte)random.Next(120, 123); // 2⁻⁷ … 2⁻⁵
                 break;
             default:
                 var (scaleAt, block) = (ScaleOffsets(type), type.BlockBytes());
