@@ -44,7 +44,7 @@ internal sealed unsafe class Gguf : ModelFile
             Tensors = tensors.AsReadOnly();
             var reader = new Reader(file, headerBytes);
             version = ReadMagicAndVersion(reader);
-            var tensorCount = reader.Count("tensor count", Limits.Tensors, SmallestTensor);
+            var tensorCount = reader.Count("tensor count", Limits.GgufTensors, SmallestTensor);
             var entryCount = reader.Count("metadata count", Limits.MetadataEntries, SmallestEntry);
             for (var i = 0UL; i < entryCount; i++) ReadEntry(reader);
             ReadTensors(reader, tensorCount, ReadAlignment());

@@ -20,8 +20,16 @@ internal static class Limits
     /// <summary>Metadata entries in one file (real models have about 50).</summary>
     public const ulong MetadataEntries = 1 << 16;
 
-    /// <summary>Tensors in one model (a 61-layer model with stacked experts has about 1,100).</summary>
-    public const ulong Tensors = 1 << 20;
+    /// <summary>
+    /// Tensors in one GGUF model, all shards together (61 layers with stacked experts have about 1,100). A tensor makes the reader allocate about
+    /// ten times what it takes in a header: so many stay below 64 MiB.
+    /// </summary>
+    public const ulong GgufTensors = 1 << 16;
+
+    /// <summary>
+    /// Tensors in one safetensors file (60 layers of 384 separate experts and their scales have 140,000, in many files), chosen likewise.
+    /// </summary>
+    public const ulong Tensors = 1 << 18;
 
     /// <summary>Bytes of a metadata key (the GGUF specification's own limit).</summary>
     public const ulong KeyBytes = (1 << 16) - 1;

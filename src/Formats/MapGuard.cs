@@ -62,7 +62,7 @@ internal static unsafe partial class MapGuard
         return -1;
     }
 
-    /// <summary>How far from the map's start a read first failed, or -1 while none did.</summary>
+    /// <summary>How far from the map's start a read failed, the last one if there were several; -1 while none did.</summary>
     public static long Fault(int entry)
     {
         if (entry < 0) return -1;

@@ -48,6 +48,14 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
+    /// <summary>Memory of the caller's in the place of a file.</summary>
+    public MappedFile(string name, byte* bytes, long length)
+    {
+        Path = name;
+        start = bytes;
+        Length = length;
+    }
+
     /// <summary>Memory in the place of a file: zeroed, writable, taken from the system as it is touched, and filled by <paramref name="write"/>.</summary>
     /// <exception cref="IOException">The system has no room for it.</exception>
     public MappedFile(string name, long bytes, Action<Stream> write)
@@ -108,7 +116,7 @@ internal sealed unsafe class MappedFile : IDisposable
         disposed = true;
         MapGuard.Remove(guard);
         guard = -1;
-        if (start is not null) view!.SafeMemoryMappedViewHandle.ReleasePointer();
+        if (start is not null) view?.SafeMemoryMappedViewHandle.ReleasePointer();
         start = null;
         view?.Dispose();
         map?.Dispose();

@@ -75,7 +75,7 @@ internal sealed class SplitGguf : ModelFile
         if (missing.Count > 0)
             ModelFileException.Throw($"{missing.Count} of {shard.Count} shards are missing, the first is", opened.Path, missing[0], advice: CompleteAdvice);
 
-        var headerBytes = Limits.HeaderBytes - opened.HeaderBytes;
+        var (headerBytes, tensorsLeft) = (Limits.HeaderBytes - opened.HeaderBytes, shard.Tensors - opened.Tensors.Count);
         for (var i = 0; i < shards.Length; i++)
         {
             if (i == shard.No)
@@ -86,6 +86,10 @@ internal sealed class SplitGguf : ModelFile
             shards[i] = new Gguf(new MappedFile(folder.Resolve(names[i])), headerBytes);
             headerBytes -= shards[i].HeaderBytes;
             Check(shards[i], i, shard);
+            // Here and not at the end: many shards of many tensors each would fill the memory before.
+            tensorsLeft -= shards[i].Tensors.Count;
+            if (tensorsLeft < 0)
+                ModelFileException.Throw("number of tensors with this shard's", shards[i].Path, null, null, $"at most {shard.Tensors}, as announced for all shards", $"{shard.Tensors - tensorsLeft}", CompleteAdvice);
         }
         CheckArchitectures();
     }
@@ -123,8 +127,6 @@ internal sealed class SplitGguf : ModelFile
         {
             if (!byName.TryAdd(tensor.Name, tensor))
                 ModelFileException.Throw("name of tensor", file.Path, tensor.Name, tensor.Offset, "a name of its own", $"one that occurs in {byName[tensor.Name].File} too", CompleteAdvice);
-            if (tensors.Count == (int)Limits.Tensors)
-                ModelFileException.Throw("too many tensors: tensor", file.Path, tensor.Name, tensor.Offset, $"at most {Limits.Tensors} in all shards together", "more", CompleteAdvice);
             tensors.Add(tensor);
         }
     }
@@ -149,7 +151,7 @@ internal sealed record GgufShard(int No, int Count, int Tensors)
         var count = file.Metadata.GetInt32(CountKey, 0, Limits.Shards);
         return count <= 1
             ? new GgufShard(0, 1, file.Tensors.Count)
-            : new GgufShard(file.Metadata.GetInt32(NumberKey, 0, count - 1), count, file.Metadata.GetInt32(TensorsKey, 0, (int)Limits.Tensors));
+            : new GgufShard(file.Metadata.GetInt32(NumberKey, 0, count - 1), count, file.Metadata.GetInt32(TensorsKey, 0, (int)Limits.GgufTensors));
     }
 
     /// <summary>Name of a shard: numbers of five digits, from 1.</summary>

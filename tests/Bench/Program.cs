@@ -6,6 +6,7 @@ using WarpDecode.Runtime.Benchmarking;
 var root = new RootCommand("Benchmarks of parts of WarpDecode Runtime, and the tables made of results. Whole models: wd-run bench.");
 root.Subcommands.Add(RowsBenchmark.Command());
 root.Subcommands.Add(StartupBenchmark.Command());
+root.Subcommands.Add(OpenBenchmark.Command());
 root.Subcommands.Add(Readme.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };

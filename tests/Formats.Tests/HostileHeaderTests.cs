@@ -35,11 +35,11 @@ public class HostileHeaderTests
         new("ends before the tensor count", Cut(8), null, 8, "tensor count", "expected 8 bytes", "found 0 bytes remain"),
         new("ends within the tensor count", Cut(15), null, 8, "tensor count", "expected 8 bytes", "found 7 bytes remain"),
         new("ends before the metadata count", Cut(16), null, 8, "tensor count", "expected at most 0", "found 3"),
-        new("tensor count 2^60", U64(8, 1UL << 60), null, 8, "tensor count", "expected at most 1048576", "found 1152921504606846976"),
+        new("tensor count 2^60", U64(8, 1UL << 60), null, 8, "tensor count", "expected at most 65536", "found 1152921504606846976"),
         new("tensor count 2^63", U64(8, 1UL << 63), null, 8, "tensor count", "found 9223372036854775808"),
         new("tensor count 2^64 - 1", U64(8, ulong.MaxValue), null, 8, "tensor count", "found 18446744073709551615"),
-        new("tensor count one over the limit", U64(8, Limits.Tensors + 1), null, 8, "tensor count", "expected at most 1048576", "found 1048577"),
-        new("tensor count at the limit", U64(8, Limits.Tensors), null, 8, "tensor count", "because", "bytes remain", "found 1048576"),
+        new("tensor count one over the limit", U64(8, Limits.GgufTensors + 1), null, 8, "tensor count", "expected at most 65536", "found 65537"),
+        new("tensor count at the limit", U64(8, Limits.GgufTensors), null, 8, "tensor count", "because", "bytes remain", "found 65536"),
         new("metadata count 2^60", U64(16, 1UL << 60), null, 16, "metadata count", "expected at most 65536", "found 1152921504606846976"),
         new("metadata count 2^64 - 1", U64(16, ulong.MaxValue), null, 16, "metadata count", "found 18446744073709551615"),
         new("metadata count one over the limit", U64(16, Limits.MetadataEntries + 1), null, 16, "metadata count", "found 65537"),
@@ -283,7 +283,7 @@ public class HostileHeaderTests
     [InlineData(false)]
     public void AllocatesLittleForALyingCountInAHugeFile(bool tensorsAreZeros)
     {
-        var bytes = U64(8, Limits.Tensors);
+        var bytes = U64(8, Limits.GgufTensors);
         if (tensorsAreZeros) bytes = U64(16, 0, bytes)[..24]; // no metadata, and the file ends after the counts
         using var file = new TempFile(bytes);
         using (var stream = new FileStream(file.Path, FileMode.Open, FileAccess.Write)) stream.SetLength(4L << 30);

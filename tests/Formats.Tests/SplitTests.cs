@@ -98,6 +98,9 @@ public sealed unsafe class SplitTests : IDisposable
         Write(1, 3, 6, ["b0"]);
         Refuses(Name(0), Name(0), "'split.tensors.count'", "expected 6, found 5");
 
+        Write(1, 3, 6, ["b0", "b1", "b2"]);
+        Refuses(Name(0), Name(2), "number of tensors with this shard's", "at most 6, as announced", "found 7");
+
         Write(1, 3, 6, ["b0", "a1"]);
         using (var second = new Gguf(new MappedFile(Name(1))))
             Refuses(Name(0), Name(1), $"name of tensor 'a1' at offset {second.Find("a1")!.Offset}", $"found one that occurs in {Name(0)} too");
@@ -113,7 +116,7 @@ public sealed unsafe class SplitTests : IDisposable
     [InlineData("split.count", 1001, "from 0 to 1000")]
     [InlineData("split.count", 65_535, "from 0 to 1000")]
     [InlineData("split.no", 3, "from 0 to 2")]
-    [InlineData("split.tensors.count", -1, "from 0 to 1048576")]
+    [InlineData("split.tensors.count", -1, "from 0 to 65536")]
     public void RefusesNumbersOutOfRange(string key, int value, string says)
     {
         using (var stream = File.Create(Name(0)))

@@ -52,6 +52,15 @@ internal sealed record SyntheticModel(SyntheticShape Shape, WeightMix Mix, int L
     /// <exception cref="IOException">The system has no room for it.</exception>
     public ModelFile MakeHollow() => ModelFile.InMemory($"synthetic {Name}", Writer());
 
+    /// <summary>Writes the hollow model to a file, sparse where the file system can: its weights are holes.</summary>
+    public void Write(string path)
+    {
+        using var stream = File.Create(path);
+        var writer = Writer();
+        writer.Write(stream);
+        stream.SetLength(writer.Length); // should the end be a hole
+    }
+
     /// <summary>Gives a hollow model its weights.</summary>
     public static void Fill(ModelFile hollow, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
