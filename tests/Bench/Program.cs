@@ -7,6 +7,7 @@ var root = new RootCommand("Benchmarks of parts of WarpDecode Runtime, and the t
 root.Subcommands.Add(RowsBenchmark.Command());
 root.Subcommands.Add(StartupBenchmark.Command());
 root.Subcommands.Add(Readme.Command());
+root.Subcommands.Add(QuantizeErrors.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };
 var render = new Command("render", "Print a result of wd-run bench as Markdown.") { result };

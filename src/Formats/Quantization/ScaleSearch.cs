@@ -184,6 +184,12 @@ internal static class ScaleSearch
 
     private static (float Lowest, float Highest) Range(ReadOnlySpan<float> x)
     {
+        if (x.Length < Lanes) // the scales of eight groups
+        {
+            var (least, most) = (x[0], x[0]);
+            foreach (var value in x) (least, most) = (Math.Min(least, value), Math.Max(most, value));
+            return (least, most);
+        }
         var (low, high) = (Vector512.Create(x[..Lanes]), Vector512.Create(x[..Lanes]));
         for (var i = Lanes; i < x.Length; i += Lanes)
         {
