@@ -31,13 +31,10 @@ internal sealed unsafe class Gguf : ModelFile
     private readonly Metadata metadata;
     private readonly uint version;
 
-    public Gguf(string path)
-        : this(new MappedFile(path))
-    {
-    }
-
     /// <summary>Reads what is mapped, and takes it over.</summary>
-    public Gguf(MappedFile mapped)
+    /// <param name="mapped">The file.</param>
+    /// <param name="headerBytes">Most bytes that its header may take.</param>
+    public Gguf(MappedFile mapped, long headerBytes = Limits.HeaderBytes)
         : base(mapped.Path)
     {
         file = mapped;
@@ -45,12 +42,15 @@ internal sealed unsafe class Gguf : ModelFile
         {
             metadata = new Metadata(file);
             Tensors = tensors.AsReadOnly();
-            var reader = new Reader(file);
+            var reader = new Reader(file, headerBytes);
             version = ReadMagicAndVersion(reader);
             var tensorCount = reader.Count("tensor count", Limits.Tensors, SmallestTensor);
             var entryCount = reader.Count("metadata count", Limits.MetadataEntries, SmallestEntry);
             for (var i = 0UL; i < entryCount; i++) ReadEntry(reader);
             ReadTensors(reader, tensorCount, ReadAlignment());
+            HeaderBytes = reader.Offset;
+            Shards = [new ModelShard(Path, Length, tensors.Count)];
+            file.CheckWhole();
         }
         catch
         {
@@ -63,11 +63,33 @@ internal sealed unsafe class Gguf : ModelFile
 
     public override long Length => file.Length;
 
+    /// <summary>Bytes before the tensors' data.</summary>
+    public long HeaderBytes { get; }
+
+    public override IReadOnlyList<ModelShard> Shards { get; }
+
     public override Metadata Metadata => metadata;
 
     public override IReadOnlyList<TensorView> Tensors { get; }
 
+    /// <summary>Opens a file, or a split model by any of its shards.</summary>
+    public static new ModelFile Open(string path)
+    {
+        var opened = new Gguf(new MappedFile(path));
+        try
+        {
+            return GgufShard.Of(opened) is { Count: > 1 } shard ? new SplitGguf(opened, shard) : opened;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
     public override TensorView? Find(string name) => byName.TryGetValue(name, out var i) ? tensors[i] : null;
+
+    internal override void CheckWhole() => file.CheckWhole();
 
     private protected override void Dispose(bool disposing) => file.Dispose();
 
@@ -179,7 +201,7 @@ internal sealed unsafe class Gguf : ModelFile
                 ModelFileException.Throw("data of tensor", Path, info.Name, offset,
                     $"{info.Bytes} bytes", $"the end of the file at {file.Length}", BrokenAdvice);
             }
-            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset));
+            tensors.Add(new TensorView(info.Name, info.Type, info.Shape, offset, info.Bytes, file.Start + offset, Path));
         }
         CheckOverlap();
     }
@@ -245,11 +267,11 @@ internal sealed unsafe class Gguf : ModelFile
     }
 
     /// <summary>Reads forward through the map; every read is checked against what remains and says what was being read.</summary>
-    private sealed class Reader(MappedFile file)
+    private sealed class Reader(MappedFile file, long headerBytes)
     {
         private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-        private readonly long end = Math.Min(file.Length, Limits.HeaderBytes);
+        private readonly long end = Math.Min(file.Length, headerBytes);
         private string kind = "";
         private string? item;
 
@@ -322,6 +344,6 @@ internal sealed unsafe class Gguf : ModelFile
 
         private string Left => end == file.Length
             ? $"{Remaining} bytes remain before the end of the file"
-            : $"{Remaining} bytes remain before the end of the largest header allowed ({Limits.HeaderBytes} bytes)";
+            : $"{Remaining} bytes remain before the end of the largest header allowed ({headerBytes} bytes)";
     }
 }

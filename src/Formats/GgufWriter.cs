@@ -16,7 +16,11 @@ internal sealed class GgufWriter
     private readonly List<(string Name, WeightType Type, long[] Shape, Action<Stream> Write)> tensors = [];
     private long alignment = 32;
 
-    public GgufWriter(string architecture) => Add("general.architecture", architecture);
+    /// <param name="architecture">The model's; null for a later shard of a split one.</param>
+    public GgufWriter(string? architecture)
+    {
+        if (architecture is not null) Add("general.architecture", architecture);
+    }
 
     /// <summary>Adds a text.</summary>
     public GgufWriter Add(string key, string value) => Add(key, MetadataType.String, Encode(w => Put(w, value)));
@@ -65,6 +69,7 @@ internal sealed class GgufWriter
     /// <param name="write">Writes the data when its turn comes.</param>
     public GgufWriter Add(string name, WeightType type, long[] shape, Action<Stream> write)
     {
+        if (!type.IsKnown()) throw new ArgumentException($"tensor {name}: GGUF has no weights of type {type}", nameof(type));
         tensors.Add((name, type, shape, write));
         return this;
     }

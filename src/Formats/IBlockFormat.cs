@@ -90,3 +90,15 @@ internal unsafe interface IFloatFormat<TSelf> : IBlockFormat<TSelf>
     /// <summary>Numbers <c>at[0…15]</c> as FP32.</summary>
     static abstract Vector512<float> Load16(TSelf* at);
 }
+
+/// <summary>
+/// A format whose weights are no small integers under scales, and no plain numbers either. Its blocks are widened whole; on finite
+/// weights that equals <see cref="IBlockFormat{TSelf}.At"/> bit for bit.
+/// </summary>
+/// <typeparam name="TSelf">The block struct itself.</typeparam>
+internal unsafe interface IWidenFormat<TSelf> : IBlockFormat<TSelf>
+    where TSelf : unmanaged, IWidenFormat<TSelf>
+{
+    /// <summary>All weights of a block as FP32; their number is a multiple of 16.</summary>
+    static abstract void Widen(TSelf* block, float* to);
+}

@@ -9,15 +9,18 @@ namespace WarpDecode.Formats;
 internal static class Limits
 {
     /// <summary>
-    /// Bytes of a whole header (vocabularies make them up to about 20 MB). Bounds the time that opening takes: arrays of
+    /// Bytes of a whole header, or of all headers of a split model (vocabularies make them up to about 20 MB). Bounds the time that opening takes: arrays of
     /// strings are walked one by one, and a sparse file can be terabytes long.
     /// </summary>
     public const long HeaderBytes = 1 << 30;
 
+    /// <summary>Files of one model (the largest published ones have about 200), each of which stays open.</summary>
+    public const int Shards = 1000;
+
     /// <summary>Metadata entries in one file (real models have about 50).</summary>
     public const ulong MetadataEntries = 1 << 16;
 
-    /// <summary>Tensors in one file (a 61-layer model with stacked experts has about 1,100).</summary>
+    /// <summary>Tensors in one model (a 61-layer model with stacked experts has about 1,100).</summary>
     public const ulong Tensors = 1 << 20;
 
     /// <summary>Bytes of a metadata key (the GGUF specification's own limit).</summary>
@@ -43,4 +46,16 @@ internal static class Limits
 
     /// <summary>Largest alignment of tensor data, in bytes (the usual one is 32).</summary>
     public const uint Alignment = 1 << 16;
+
+    /// <summary>Bytes of a safetensors header (the format's own limit; the largest models' shards have about 100 kilobytes).</summary>
+    public const ulong SafetensorsHeaderBytes = 100_000_000;
+
+    /// <summary>Dimensions of a tensor in safetensors, which has no limit of its own (blocks of weights have 4, convolutions 5).</summary>
+    public const int SafetensorsDimensions = 8;
+
+    /// <summary>Bytes of a JSON file beside the weights (tokenizer.json reaches 35 MB).</summary>
+    public const long JsonBytes = 256 << 20;
+
+    /// <summary>Experts of a layer (real models have up to about 500).</summary>
+    public const int Experts = 1 << 16;
 }

@@ -1,13 +1,19 @@
 using System.IO.MemoryMappedFiles;
+using Microsoft.Win32.SafeHandles;
 
 namespace WarpDecode.Formats;
 
 /// <summary>A file mapped read-only into memory: nothing is read until it is touched, nothing is copied. Or memory made like one.</summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
+    private const string ChangedAdvice = "Something wrote to the file, or cut it, while it was open: check its size, and open it again once that is done.";
+
+    private readonly SafeFileHandle? file;
     private readonly MemoryMappedFile? map;
     private readonly MemoryMappedViewAccessor? view;
+    private int guard = -1;
     private byte* start;
+    private long shortest; // length that the file was seen to have since
     private bool disposed;
 
     public MappedFile(string path)
@@ -18,13 +24,15 @@ internal sealed unsafe class MappedFile : IDisposable
             // An empty file cannot be mapped: the reader's own checks will say what is missing. Nor is it opened, because a
             // pipe, whose length is 0 too, would block here until somebody writes to it.
             if (new FileInfo(path) is { Exists: true, Length: 0 }) return;
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-            Length = stream.Length;
+            file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            Length = RandomAccess.GetLength(file);
             if (Length == 0) return;
-            map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            map = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
             view = map.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
             start += view.PointerOffset;
+            guard = MapGuard.Add(start, Length);
+            shortest = Length;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
@@ -80,12 +88,30 @@ internal sealed unsafe class MappedFile : IDisposable
         return new ReadOnlySpan<byte>(start + offset, length);
     }
 
+    /// <summary>
+    /// Checks that the file is still as long as when it was mapped, and that no read of it failed since: what was read before
+    /// is then what the file held. (A file that is written to while its length stays the same is not noticed.) Allocates nothing.
+    /// </summary>
+    /// <exception cref="ModelFileException">It shrank, or could not be read.</exception>
+    public void CheckWhole()
+    {
+        if (file is null || start is null) return;
+        shortest = Math.Min(shortest, RandomAccess.GetLength(file));
+        if (shortest < Length)
+            ModelFileException.Throw($"shrank from {Length} to {shortest} bytes while it was open", Path, advice: ChangedAdvice);
+        if (MapGuard.Fault(guard) is >= 0 and var fault)
+            ModelFileException.Throw("could not be read", Path, null, fault, "the bytes that the file had when it was opened", "none: it was cut for a while, or its disk failed", ChangedAdvice);
+    }
+
     public void Dispose()
     {
         disposed = true;
+        MapGuard.Remove(guard);
+        guard = -1;
         if (start is not null) view!.SafeMemoryMappedViewHandle.ReleasePointer();
         start = null;
         view?.Dispose();
         map?.Dispose();
+        file?.Dispose();
     }
 }

@@ -1,5 +1,15 @@
 namespace WarpDecode.Formats;
 
+/// <summary>One file of a model.</summary>
+/// <param name="Path">Where it lies.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Tensors">How many tensors it holds.</param>
+public sealed record ModelShard(string Path, long Bytes, int Tensors)
+{
+    /// <summary>Name and number of tensors, safe to print: a name may come from a model's own index.</summary>
+    public override string ToString() => $"{ModelFileException.Printable(System.IO.Path.GetFileName(Path))}: {Tensors} tensors";
+}
+
 /// <summary>
 /// A model on disk: its metadata and its tensors, mapped and checked, not yet given a meaning.
 /// Thread-safe for reading; disposing it invalidates every <see cref="TensorView"/>.
@@ -14,8 +24,11 @@ public abstract class ModelFile : IDisposable
     /// <summary>Format and version in words, for example <c>GGUF v3</c>.</summary>
     public abstract string Format { get; }
 
-    /// <summary>Bytes on disk.</summary>
+    /// <summary>Bytes on disk, of all shards together.</summary>
     public abstract long Length { get; }
+
+    /// <summary>The files that hold the tensors, in their order; one, unless the model is split.</summary>
+    public abstract IReadOnlyList<ModelShard> Shards { get; }
 
     /// <summary>Metadata by key.</summary>
     public abstract Metadata Metadata { get; }
@@ -26,13 +39,16 @@ public abstract class ModelFile : IDisposable
     /// <summary>The tensor of that name, or null.</summary>
     public abstract TensorView? Find(string name);
 
-    /// <summary>Maps and checks a model file.</summary>
-    /// <param name="path">Path of a GGUF file (version 2 or 3, little-endian).</param>
+    /// <summary>Maps and checks a model's file or files.</summary>
+    /// <param name="path">
+    /// Path of a GGUF file (version 2 or 3, little-endian), of a split one of any of its shards; or of a folder with a model as Hugging
+    /// Face lays it out, of its safetensors file or of its index, which is presented in the vocabulary of GGUF.
+    /// </param>
     /// <exception cref="ModelFileException">The file cannot be read as a model; the message says where and why.</exception>
     public static ModelFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return new Gguf(path);
+        return HuggingFace.ModelFiles.Takes(path) ? new HuggingFace.FolderModel(path) : Gguf.Open(path);
     }
 
     /// <summary>A model that is made in memory: what <paramref name="writer"/> writes, its holes zero and taken from the system when they are touched.</summary>
@@ -40,6 +56,13 @@ public abstract class ModelFile : IDisposable
     /// <param name="writer">Its content; the tensors' data may be written through <see cref="TensorView.Data"/> later.</param>
     /// <exception cref="IOException">The system has no room for it.</exception>
     internal static ModelFile InMemory(string name, GgufWriter writer) => new Gguf(new MappedFile(name, writer.Length, writer.Write));
+
+    /// <summary>
+    /// Checks that no file of the model shrank or failed since it was opened, so that what was read from the map until now is
+    /// what the files held. Allocates nothing: called around each step.
+    /// </summary>
+    /// <exception cref="ModelFileException">One did; the message says which, from what length to what.</exception>
+    internal abstract void CheckWhole();
 
     /// <summary>Unmaps the file.</summary>
     public void Dispose()

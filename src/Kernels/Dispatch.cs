@@ -61,6 +61,9 @@ internal static class Dispatch
         WeightType.NVFP4 => Quants<NVFP4>(width),
         WeightType.Q1_0 => Quants<Q1_0>(width),
         WeightType.Q2_0 => Quants<Q2_0>(width),
+        WeightType.FP8_E4M3 => Widened<FP8_E4M3>(width),
+        WeightType.FP8_E5M2 => Widened<FP8_E5M2>(width),
+        WeightType.MXFP8 => Widened<MXFP8>(width),
         _ => null,
     };
 
@@ -105,6 +108,14 @@ internal static class Dispatch
             LaneWidth.Avx512 => new FloatRows<TFloat, Lanes512, Vector512<float>>(),
             LaneWidth.Avx2 => new FloatRows<TFloat, Lanes256, Pair256>(),
             _ => new FloatRows<TFloat, Lanes128, Quad128>(),
+        };
+
+    private static RowKernel Widened<TBlock>(LaneWidth width)
+        where TBlock : unmanaged, IWidenFormat<TBlock> => width switch
+        {
+            LaneWidth.Avx512 => new WidenedRows<TBlock, Lanes512, Vector512<float>>(),
+            LaneWidth.Avx2 => new WidenedRows<TBlock, Lanes256, Pair256>(),
+            _ => new WidenedRows<TBlock, Lanes128, Quad128>(),
         };
 
     private static RowKernel Quants<TBlock>(LaneWidth width)

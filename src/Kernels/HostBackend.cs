@@ -12,7 +12,7 @@ internal abstract unsafe class HostBackend
         var shape = view.Shape;
         if (shape.Count is not (2 or 3)) throw new NotSupportedException($"{view}: a weight has 2 dimensions, or 3 with experts");
         var experts = shape.Count == 3 ? checked((int)shape[0]) : 1;
-        return new HostWeight(view, experts, checked((int)shape[^2]), checked((int)shape[^1]), Dispatch.Rows(view.Type));
+        return Own(new HostWeight(view, experts, checked((int)shape[^2]), checked((int)shape[^1]), Dispatch.Rows(view.Type)));
     }
 
     public Tensor LoadVector(TensorView view)

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using WarpDecode.Formats;
 
@@ -46,21 +47,61 @@ internal sealed unsafe class HostTensor : Tensor, IDisposable
     public void Dispose() => memory.Dispose();
 }
 
-/// <summary>A weight read where it lies in the memory map.</summary>
-internal sealed unsafe class HostWeight(TensorView view, int experts, int rows, int columns, RowKernel kernel)
-    : Weight(view.Name, view.Type, experts, rows, columns)
+/// <summary>A weight read where it lies in the memory map, or in memory of its own where it does not lie there expert by expert.</summary>
+internal sealed unsafe class HostWeight : Weight, IDisposable
 {
-    private readonly byte* data = view.Data;
+    private const long PackedAtOnce = 1 << 20; // bytes
+
+    private readonly nint[] starts; // of each expert
+    private readonly HostMemory? packed;
+
+    public HostWeight(TensorView view, int experts, int rows, int columns, RowKernel kernel)
+        : base(view.Name, view.Type, experts, rows, columns)
+    {
+        RowBytes = view.Type.RowBytes(columns);
+        Kernel = kernel;
+        starts = new nint[experts];
+        if (!IsInPlace(view)) packed = Pack(view);
+        for (var e = 0; e < experts; e++)
+            starts[e] = packed is null ? (nint)view.Row((long)e * rows) : (nint)(packed.Start + ((long)e * rows * RowBytes));
+    }
 
     /// <summary>Bytes from one row to the next.</summary>
-    public long RowBytes { get; } = view.Type.RowBytes(columns);
+    public long RowBytes { get; }
 
     /// <summary>Arithmetic on rows of this weight's type.</summary>
-    public RowKernel Kernel { get; } = kernel;
+    public RowKernel Kernel { get; }
 
-    public byte* Row(int row) => data + (row * RowBytes);
+    /// <summary>Whether a weight is read where it lies; else it takes memory of the host's own.</summary>
+    public static bool IsInPlace(TensorView view) => view.IsMapped && view.PieceRows % view.Shape[^2] == 0;
 
-    public byte* Row(int expert, int row) => data + ((((long)expert * Rows) + row) * RowBytes);
+    public byte* Row(int row) => (byte*)starts[0] + (row * RowBytes);
+
+    public byte* Row(int expert, int row) => (byte*)starts[expert] + (row * RowBytes);
+
+    /// <summary>Copies all rows, one after another, to memory that the caller disposes of.</summary>
+    public static HostMemory Pack(TensorView view)
+    {
+        var memory = new HostMemory(view.Bytes);
+        try
+        {
+            var rowsAtOnce = Math.Max(1, PackedAtOnce / Math.Max(1, view.RowBytes));
+            Parallel.For(0L, (view.Rows + rowsAtOnce - 1) / rowsAtOnce, i =>
+            {
+                var row = i * rowsAtOnce;
+                view.CopyRows(row, Math.Min(rowsAtOnce, view.Rows - row), memory.Start + (row * view.RowBytes));
+            });
+            return memory;
+        }
+        catch (Exception e)
+        {
+            memory.Dispose();
+            if (e is AggregateException { InnerExceptions: [ModelFileException first, ..] }) ExceptionDispatchInfo.Throw(first);
+            throw;
+        }
+    }
+
+    public void Dispose() => packed?.Dispose();
 }
 
 /// <summary>Routes in host memory, with the tokens of each expert listed for steps of several tokens.</summary>

@@ -37,6 +37,7 @@ public sealed partial class Engine : IDisposable
     private int topCount;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
+    private readonly bool readsFile; // steps read weights from the map
     private bool borrowed; // the file is the caller's
     private bool disposed;
 
@@ -51,6 +52,7 @@ public sealed partial class Engine : IDisposable
             kvType = ChooseKvType(options);
             Moe = options.Moe;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
+            readsFile = plan is null || !placement.IsWhole;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
             if (plan is not null) notes.Add($"memory: {plan.Check(placement, ContextLength)}");
@@ -62,6 +64,7 @@ public sealed partial class Engine : IDisposable
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
             top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
+            file.CheckWhole(); // what was copied from it is what it held
             backend.TuneExperts([.. model.Experts], config.TopK, work.H, work.Mid, work.X, Measuring, options.Cancellation);
 
             void Measuring()
@@ -266,6 +269,7 @@ public sealed partial class Engine : IDisposable
             lock (steps)
             {
                 ObjectDisposedException.ThrowIf(disposed, this);
+                CheckFile();
                 var count = Math.Min(added.Length, step.Capacity);
                 Prefill(session, added[..count], last: count == added.Length, reader);
                 added = added[count..];
@@ -336,6 +340,7 @@ public sealed partial class Engine : IDisposable
     private void Prepare(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
+        CheckFile();
         if (sessions.Length > step.Capacity || sessions.Length * PagesPerSession > step.PageTables.Length)
             throw new ArgumentException($"{sessions.Length} sessions in a step: the engine was opened for {step.PageTables.Length / PagesPerSession}");
         for (var i = 0; i < sessions.Length; i++)
@@ -391,6 +396,7 @@ public sealed partial class Engine : IDisposable
             if (selected.Length > 0) model.Head(backend, step, work);
         }
         backend.End(step);
+        CheckFile();
     }
 
     /// <summary>The head for tokens of the step that was computed last.</summary>
@@ -399,6 +405,13 @@ public sealed partial class Engine : IDisposable
         ClearLogits(selected.Length);
         step.SelectLogits(selected);
         model.Head(backend, step, work);
+        CheckFile();
+    }
+
+    /// <summary>Before a step, so that a file that shrank is not read, and after it, so that nothing computed from one gets out.</summary>
+    private void CheckFile()
+    {
+        if (readsFile) file.CheckWhole();
     }
 
     // Logits stay on the backend until somebody asks for them, for a sampler mostly wants only the best few. Each session that waits for

@@ -30,6 +30,9 @@ public sealed record ModelSummary
     /// <summary>Bytes on disk.</summary>
     public required long FileBytes { get; init; }
 
+    /// <summary>The files of the model; one, unless it is split.</summary>
+    public required IReadOnlyList<ModelShard> Shards { get; init; }
+
     /// <summary>Name that the file gives itself.</summary>
     public required string? Name { get; init; }
 
@@ -117,6 +120,7 @@ public sealed record ModelSummary
             Path = file.Path,
             Format = file.Format,
             FileBytes = file.Length,
+            Shards = file.Shards,
             Name = file.Metadata.Contains("general.name") ? file.Metadata.Show("general.name") : null,
             Architecture = file.Metadata.Contains("general.architecture") ? file.Metadata.Show("general.architecture") : null,
             Problem = problem,

@@ -17,6 +17,16 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     /// <summary>A matrix [rows, columns].</summary>
     public Weight Matrix(string name, int rows, int columns) => Load(Require(name, rows, columns));
 
+    /// <summary>
+    /// A matrix [heads · headDim, columns] of queries or keys whose rows the file orders for rope on neighbours, in the order of halves,
+    /// which the kernels turn. Rows are moved whole, so that this is exact for every type.
+    /// </summary>
+    public Weight TurnedMatrix(string name, int heads, int headDim, int columns)
+    {
+        var view = Require(name, heads * headDim, columns);
+        return Load(view.Reordered(RopeOrder.ToHalves(heads, headDim)));
+    }
+
     /// <summary>A matrix, or null if the file has none of that name.</summary>
     public Weight? OptionalMatrix(string name, int rows, int columns) => file.Find(name) is null ? null : Matrix(name, rows, columns);
 
@@ -31,7 +41,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
         var (a, b) = (Require(first, experts, rows, columns), Require(second, experts, rows, columns));
         if (a.Type != b.Type)
         {
-            ModelFileException.Throw("type of tensor", file.Path, second, b.Offset, $"{a.Type}, as '{first}' is", b.Type.ToString(),
+            ModelFileException.Throw("type of tensor", PathOf(b), second, b.Offset, $"{a.Type}, as '{first}' is", b.Type.ToString(),
                 "The two are computed together and must be of one type: quantize the model again with the same type for both.");
         }
         return (Load(a), Load(b));
@@ -41,8 +51,8 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     public Tensor Vector(string name, int length)
     {
         var view = Require(name, length);
-        if (view.Type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16))
-            ModelFileException.Throw("type of tensor", file.Path, name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
+        if (!Dispatch.Supports(view.Type) || view.Type.BlockValues() > 1)
+            ModelFileException.Throw("type of tensor", PathOf(view), name, view.Offset, "a type of plain numbers, such as F32", view.Type.ToString());
         var vector = backend.LoadVector(view);
         Bound?.Invoke(view);
         return vector;
@@ -54,11 +64,13 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     /// <summary>Refuses the file if tensors are left that the architecture does not know.</summary>
     public void Finish()
     {
-        var left = file.Tensors.Where(t => !bound.Contains(t.Name)).Select(t => t.Name).ToList();
+        var left = file.Tensors.Where(t => !bound.Contains(t.Name)).ToList();
         if (left.Count == 0) return;
-        ModelFileException.Throw($"{left.Count} tensors that this architecture does not use, the first is", file.Path, left[0],
-            file.Find(left[0])!.Offset, advice: "Leaving weights out would give wrong answers. The model is a variant that this runtime does not know yet.");
+        ModelFileException.Throw($"{left.Count} tensors that this architecture does not use, the first is", PathOf(left[0]), left[0].Name,
+            left[0].Offset, advice: "Leaving weights out would give wrong answers. The model is a variant that this runtime does not know yet.");
     }
+
+    private string PathOf(TensorView view) => view.File ?? file.Path;
 
     private TensorView Require(string name, params ReadOnlySpan<int> shape)
     {
@@ -69,7 +81,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
         for (var i = 0; same && i < shape.Length; i++) same = view.Shape[i] == shape[i];
         if (!same)
         {
-            ModelFileException.Throw("shape of tensor", file.Path, name, view.Offset, $"[{string.Join(", ", shape.ToArray())}]",
+            ModelFileException.Throw("shape of tensor", PathOf(view), name, view.Offset, $"[{string.Join(", ", shape.ToArray())}]",
                 $"[{string.Join(", ", view.Shape)}]", "The metadata and the tensors do not fit each other: download or convert the file again.");
         }
         bound.Add(name);
@@ -80,7 +92,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     {
         if (!Dispatch.Supports(view.Type))
         {
-            ModelFileException.Throw("type of tensor", file.Path, view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
+            ModelFileException.Throw("type of tensor", PathOf(view), view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
                 "This weight type cannot be computed with yet: use a file of the types named.");
         }
         var weight = backend.Load(view);

@@ -29,6 +29,10 @@ internal static class InfoCommand
     private static void Print(ModelSummary s, IReadOnlyList<BackendPlan> backends, bool tensors)
     {
         Line("file", $"{s.Path} ({s.Format}, {Bytes(s.FileBytes)})");
+        if (s.Shards.Count > 1)
+        {
+            foreach (var shard in s.Shards) Line("shard", $"{shard}, {Bytes(shard.Bytes)}");
+        }
         Line("name", s.Name ?? "none");
         Line("architecture", s.Architecture ?? "none");
         Line("parameters", s.ActiveParameters is null ? Count(s.Parameters) : $"{Count(s.Parameters)}, {Count(s.ActiveParameters.Value)} active per token ({Bytes(s.ActiveBytes!.Value)})");
@@ -56,7 +60,7 @@ internal static class InfoCommand
         foreach (var plan in backends.Where(b => !b.IsUsable)) Line("not on", $"{plan.Backend}: {plan.Text}");
         if (!tensors) return;
         Console.Out.WriteLine();
-        foreach (var t in s.Tensors) Console.Out.WriteLine($"{t}  at {t.Offset}, {t.Bytes} bytes");
+        foreach (var t in s.Tensors) Console.Out.WriteLine($"{t}  at {t.Offset}, {t.Bytes} bytes{(s.Shards.Count > 1 ? " of " + System.IO.Path.GetFileName(t.File ?? s.Path) : "")}");
     }
 
     private static void PrintJson(ModelSummary s, IReadOnlyList<BackendPlan> backends, bool tensors)
@@ -68,6 +72,16 @@ internal static class InfoCommand
             w.WriteString("file", s.Path);
             w.WriteString("format", s.Format);
             w.WriteNumber("bytes", s.FileBytes);
+            w.WriteStartArray("shards");
+            foreach (var shard in s.Shards)
+            {
+                w.WriteStartObject();
+                w.WriteString("file", shard.Path);
+                w.WriteNumber("bytes", shard.Bytes);
+                w.WriteNumber("tensors", shard.Tensors);
+                w.WriteEndObject();
+            }
+            w.WriteEndArray();
             w.WriteString("name", s.Name);
             w.WriteString("architecture", s.Architecture);
             w.WriteNumber("parameters", s.Parameters);
@@ -121,6 +135,7 @@ internal static class InfoCommand
                     w.WriteStartArray("shape");
                     foreach (var size in t.Shape) w.WriteNumberValue(size);
                     w.WriteEndArray();
+                    w.WriteString("file", t.File ?? s.Path);
                     w.WriteNumber("offset", t.Offset);
                     w.WriteNumber("bytes", t.Bytes);
                     w.WriteEndObject();

@@ -25,6 +25,9 @@ internal sealed unsafe partial class CudaBackend : IBackend
     // Rows that are laid out anew pass through this much of the device's memory.
     private const long StagingBytes = 64L << 20;
 
+    // Rows that are put together on the host pass through this much of its memory.
+    private const long PackedBytes = 16L << 20;
+
     // Bounds the outputs of attention's splits: more of them take more launches.
     private const long AttentionBytes = 128L << 20;
 
@@ -270,8 +273,36 @@ internal sealed unsafe partial class CudaBackend : IBackend
     private void Fetch(TensorView view, long row, long rows, int columns, long address)
     {
         var rowBytes = view.Type.RowBytes(columns);
-        if (filler is not null) filler(view, address, rows, rowBytes);
-        else device.UploadMapped(address, view.Data + (row * rowBytes), rows * rowBytes);
+        if (filler is not null)
+        {
+            filler(view, address, rows, rowBytes);
+            return;
+        }
+        if (!HostWeight.IsInPlace(view))
+        {
+            FetchPacked(view, row, rows, rowBytes, address);
+            return;
+        }
+        while (rows > 0) // each piece by itself: an expert, or all of them
+        {
+            var count = Math.Min(rows, view.PieceRows - (row % view.PieceRows));
+            device.UploadMapped(address, view.Row(row), count * rowBytes);
+            (row, rows, address) = (row + count, rows - count, address + (count * rowBytes));
+        }
+    }
+
+    /// <summary>Rows that are made, or lie one by one in the file, go through memory of the host's.</summary>
+    private void FetchPacked(TensorView view, long row, long rows, long rowBytes, long address)
+    {
+        var rowsAtOnce = Math.Min(rows, Math.Max(1, PackedBytes / rowBytes));
+        using var memory = new HostMemory(rowsAtOnce * rowBytes);
+        for (; rows > 0; rows -= rowsAtOnce)
+        {
+            var count = Math.Min(rows, rowsAtOnce);
+            view.CopyRows(row, count, memory.Start);
+            device.Upload(address, memory.Start, count * rowBytes);
+            (row, address) = (row + count, address + (count * rowBytes));
+        }
     }
 
     /// <summary>The kernels for a weight's tiles, or null if its type has none or it does not divide into tiles.</summary>

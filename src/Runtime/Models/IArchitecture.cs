@@ -36,7 +36,7 @@ internal interface IModel
 /// <summary>The architectures that this runtime knows. A new one is one new file and one line here.</summary>
 internal static class Architectures
 {
-    private static readonly IArchitecture[] All = [new Qwen3Moe()];
+    private static readonly IArchitecture[] All = [new Qwen3Moe(), new Mixtral()];
 
     /// <summary>The architecture that a file names.</summary>
     /// <exception cref="ModelFileException">Not named, or not known.</exception>

@@ -69,7 +69,12 @@ public abstract class Tokenizer
         ArgumentNullException.ThrowIfNull(file);
         const string key = "tokenizer.ggml.model";
         var model = file.Metadata.GetString(key);
-        if (model == "gpt2") return new BytePairTokenizer(file);
+        if (model == "gpt2")
+        {
+            var tokenizer = new BytePairTokenizer(file);
+            file.CheckWhole();
+            return tokenizer;
+        }
         throw new ModelFileException("tokenizer not supported yet:", file.Path, key, null, "gpt2 (byte-level BPE)", model,
             "This runtime cannot read text for this model yet: use one with a byte-level BPE tokenizer.");
     }
