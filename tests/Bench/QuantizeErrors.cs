@@ -42,12 +42,13 @@ internal static class QuantizeErrors
     {
         var (base0, rowsA, rowsB) = (new SourceRows(x.Path, tensor), new SourceRows(a.Path, ta), new SourceRows(b.Path, tb));
         var (wx, wa, wb) = (new float[base0.Columns], new float[base0.Columns], new float[base0.Columns]);
+        byte[]? room = null;
         var sum = (A: 0.0, B: 0.0, X: 0.0);
         for (var row = 0L; row < base0.Rows; row++)
         {
-            base0.Read(row, 0, wx);
-            rowsA.Read(row, 0, wa);
-            rowsB.Read(row, 0, wb);
+            base0.Read(row, 0, wx, ref room);
+            rowsA.Read(row, 0, wa, ref room);
+            rowsB.Read(row, 0, wb, ref room);
             for (var i = 0; i < wx.Length; i++)
             {
                 var (ea, eb) = ((double)wa[i] - wx[i], (double)wb[i] - wx[i]);

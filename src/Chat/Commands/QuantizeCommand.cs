@@ -10,7 +10,7 @@ internal static class QuantizeCommand
 {
     public static Command Create()
     {
-        var input = new Argument<string>("IN") { Description = "Model to quantize: weights F32, F16 or BF16." };
+        var input = new Argument<string>("IN") { Description = "Model to quantize, weights F32, F16 or BF16: a GGUF file, or a folder with safetensors." };
         var output = new Argument<string>("OUT") { Description = "GGUF file to write. It has this name only when it is whole." };
         var type = new Argument<string>("TYPE")
         {

@@ -44,7 +44,7 @@ internal static class OffsetScales
             d = Math.Max(d, ownScales[g]);
             dmin = Math.Max(dmin, -m);
         }
-        (d, dmin) = (ScaleSearch.RoundToHalf(d / highest), ScaleSearch.RoundToHalf(dmin / highest));
+        (d, dmin) = (ScaleSearch.ToUnit(d / highest), ScaleSearch.ToUnit(dmin / highest));
         if (float.IsFinite(d) && float.IsFinite(dmin))
         {
             var least = Choose<TLevels>(x, w, group, highest, ownScales, ownOffsets, d, dmin, scales, offsets);

@@ -166,6 +166,13 @@ internal static class ScaleSearch
     /// <summary>The half nearest to <paramref name="x"/>, as FP32; infinite beyond the largest.</summary>
     public static float RoundToHalf(float x) => (float)(Half)x;
 
+    /// <summary>The half nearest to the unit of scales, but not 0 where that is not 0: scales of fewer bits are better than none.</summary>
+    public static float ToUnit(float x)
+    {
+        var unit = RoundToHalf(x);
+        return unit != 0 || x == 0 ? unit : MathF.CopySign((float)Half.Epsilon, x);
+    }
+
     /// <summary>The levels of a group: those nearest to (x − m) / d.</summary>
     public static void Quantize<TLevels>(ReadOnlySpan<float> x, float d, float m, Span<float> q)
         where TLevels : struct, ILevels

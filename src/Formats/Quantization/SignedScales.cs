@@ -29,7 +29,7 @@ internal static class SignedScales
         var groups = Values / group;
         Span<float> own = stackalloc float[groups];
         for (var g = 0; g < groups; g++) own[g] = ScaleSearch.Fit<TLevels>(x.Slice(g * group, group), w.Slice(g * group, group), half: false);
-        var d = ScaleSearch.RoundToHalf(ScaleSearch.Outermost(own) / lowest);
+        var d = ScaleSearch.ToUnit(ScaleSearch.Outermost(own) / lowest);
         if (d == 0 || !float.IsFinite(d))
         {
             scales.Clear();

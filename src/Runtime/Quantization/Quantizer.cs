@@ -92,14 +92,16 @@ public static class Quantizer
             foreach (var tensor in file.Tensors)
             {
                 string? note = null;
-                // What stays is widened to FP32, which readers expect of norms, routers and biases, if it is a number of 16 or 64 bits.
+                // What stays is widened to FP32, which readers expect of norms, routers and biases, if it is a number of 16 or 64 bits
+                // or of a type that GGUF lacks.
                 var type = TypeMix.MayQuantize(tensor) ? mix.Choose(tensor, out note)
-                    : tensor.Type is WeightType.F16 or WeightType.BF16 or WeightType.F64 ? WeightType.F32 : tensor.Type;
+                    : tensor.Type is WeightType.F16 or WeightType.BF16 or WeightType.F64 || !tensor.Type.IsKnown() ? WeightType.F32 : tensor.Type;
                 if (note is not null) notes.Add(note);
                 float[]? weights = null;
                 if (type != tensor.Type)
                 {
-                    if (tensor.Type.BlockValues() > 1 && !options.AllowRequantize)
+                    // FP8 is how some models are published, and GGUF has no such type: there is nothing better to take.
+                    if (tensor.Type.BlockValues() > 1 && tensor.Type.IsKnown() && !options.AllowRequantize)
                     {
                         throw new QuantizeException($"{file.Path}: tensor {tensor} is quantized already",
                             "Quantize from F32, F16 or BF16, which loses less; --allow-requantize does it nevertheless.");
@@ -125,6 +127,7 @@ public static class Quantizer
 
         private GgufWriter MakeWriter()
         {
+            foreach (var refusal in file.Metadata.Refused.Values) throw new ModelFileException(refusal); // a file without it would be of no use
             var made = new GgufWriter(file.Metadata.GetString("general.architecture"));
             foreach (var key in file.Metadata.Keys)
             {
@@ -146,21 +149,25 @@ public static class Quantizer
         private unsafe void Copy(TensorView tensor, Stream stream)
         {
             const int Most = 8 << 20;
-            var count = Math.Max(tensor.Count, 1);
-            for (var at = 0L; at < tensor.Bytes; at += Most)
+            var rows = Math.Clamp(Most / Math.Max(1, tensor.RowBytes), 1, Math.Max(1, tensor.Rows));
+            var buffer = new byte[checked((int)(rows * tensor.RowBytes))];
+            for (var row = 0L; row < tensor.Rows; row += rows)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var bytes = (int)Math.Min(Most, tensor.Bytes - at);
-                stream.Write(new ReadOnlySpan<byte>(tensor.Data + at, bytes));
-                Report(tensor, (long)((double)count * bytes / tensor.Bytes));
+                rows = Math.Min(rows, tensor.Rows - row);
+                fixed (byte* at = buffer) tensor.CopyRows(row, rows, at);
+                stream.Write(buffer, 0, (int)(rows * tensor.RowBytes));
+                Report(tensor, rows * (tensor.Shape.Count > 0 ? tensor.Shape[^1] : 1));
             }
+            file.CheckWhole();
         }
 
         private void Convert(TensorView tensor, RowEncoder encoder, Stream stream)
         {
             var rows = new SourceRows(file.Path, tensor);
             var weights = encoder.UsesImportance ? importance?.Of(tensor) : null;
-            new TensorEncoding(rows, encoder, weights, tensor, file.Path, options.Threads).Write(stream, count => Report(tensor, count), cancellation);
+            new TensorEncoding(rows, encoder, weights, tensor, options.Threads).Write(stream, count => Report(tensor, count), cancellation);
+            file.CheckWhole();
         }
 
         private void Report(TensorView tensor, long count)

@@ -20,7 +20,6 @@ internal sealed class TensorEncoding
     private readonly RowEncoder encoder;
     private readonly float[]? importance;
     private readonly TensorView tensor;
-    private readonly string path;
     private readonly ParallelOptions parallel;
     private readonly long piecesPerRow; // of long rows; 1 otherwise
     private readonly long rowsPerPiece; // of short rows; 1 otherwise
@@ -31,15 +30,13 @@ internal sealed class TensorEncoding
     /// <param name="encoder">How they are encoded.</param>
     /// <param name="importance">Importance of each expert's columns [E, H], or null.</param>
     /// <param name="tensor">The tensor, for messages and its shape.</param>
-    /// <param name="path">The input's path, for messages.</param>
     /// <param name="threads">Threads; 0 for one a core.</param>
-    public TensorEncoding(SourceRows rows, RowEncoder encoder, float[]? importance, TensorView tensor, string path, int threads)
+    public TensorEncoding(SourceRows rows, RowEncoder encoder, float[]? importance, TensorView tensor, int threads)
     {
         this.rows = rows;
         this.encoder = encoder;
         this.importance = importance;
         this.tensor = tensor;
-        this.path = path;
         parallel = new ParallelOptions { MaxDegreeOfParallelism = threads > 0 ? threads : Environment.ProcessorCount };
         piecesPerRow = Math.Max(1, (rows.Columns + PieceValues - 1) / PieceValues);
         rowsPerPiece = Math.Max(1, PieceAim / Math.Max(1, rows.Columns));
@@ -89,35 +86,42 @@ internal sealed class TensorEncoding
     {
         var start = Start(first);
         var longest = (int)Math.Min(PieceValues, rows.Columns);
-        Parallel.For(first, end, parallel, () => new float[longest], (piece, _, scratch) =>
+        Parallel.For(first, end, parallel, () => new Scratch(longest), (piece, _, scratch) =>
         {
             var at = Start(piece) - start;
             if (piecesPerRow > 1)
             {
                 var column = piece % piecesPerRow * PieceValues;
-                EncodeRow(piece / piecesPerRow, column, scratch.AsSpan(0, (int)Math.Min(PieceValues, rows.Columns - column)), buffer, at);
+                EncodeRow(piece / piecesPerRow, column, (int)Math.Min(PieceValues, rows.Columns - column), scratch, buffer, at);
                 return scratch;
             }
             var last = Math.Min((piece + 1) * rowsPerPiece, rows.Rows);
-            for (var row = piece * rowsPerPiece; row < last; row++, at += rows.Columns) EncodeRow(row, 0, scratch.AsSpan(0, longest), buffer, at);
+            for (var row = piece * rowsPerPiece; row < last; row++, at += rows.Columns) EncodeRow(row, 0, longest, scratch, buffer, at);
             return scratch;
         }, _ => { });
     }
 
-    private void EncodeRow(long row, long column, Span<float> scratch, byte[] buffer, long at)
+    private void EncodeRow(long row, long column, int count, Scratch scratch, byte[] buffer, long at)
     {
-        rows.Read(row, column, scratch);
-        var importanceAt = importance is null ? default : importance.AsSpan((int)((row / rowsPerExpert * rows.Columns) + column), scratch.Length);
-        var to = buffer.AsSpan((int)encoder.Type.RowBytes(at), (int)encoder.Type.RowBytes(scratch.Length));
+        var weights = scratch.Weights.AsSpan(0, count);
+        rows.Read(row, column, weights, ref scratch.Stored);
+        var importanceAt = importance is null ? default : importance.AsSpan((int)((row / rowsPerExpert * rows.Columns) + column), count);
+        var to = buffer.AsSpan((int)encoder.Type.RowBytes(at), (int)encoder.Type.RowBytes(count));
         try
         {
-            encoder.Encode(scratch, importanceAt, to);
+            encoder.Encode(weights, importanceAt, to);
         }
         catch (WeightRangeException e)
         {
-            ModelFileException.Throw($"cannot be stored as {encoder.Type}, because {e.Message}, in row {row} of tensor", path, tensor.Name,
+            ModelFileException.Throw($"cannot be stored as {encoder.Type}, because {e.Message}, in row {row} of tensor", rows.Path, tensor.Name,
                 advice: "Quantize to BF16 or F32, or keep this tensor's type.");
         }
+    }
+
+    private sealed class Scratch(int longest)
+    {
+        public readonly float[] Weights = new float[longest];
+        public byte[]? Stored;
     }
 
     // Number of the first weight of a piece.
