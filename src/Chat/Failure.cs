@@ -2,6 +2,7 @@ using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Evaluation;
+using WarpDecode.Runtime.Quantization;
 
 namespace WarpDecode.Chat;
 
@@ -25,6 +26,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");
+                return ExitCode.Failed;
+            case QuantizeException quantize:
+                Write(quantize.Message, quantize.Advice);
                 return ExitCode.Failed;
             case EvaluationException evaluation:
                 Write(evaluation.Message, evaluation.Advice);

@@ -6,7 +6,7 @@ namespace WarpDecode.Formats;
 
 /// <summary>
 /// Writes a GGUF version 3 file: metadata first, then the tensors' descriptions, then their data, each written by its own
-/// callback straight to the stream, so that memory stays bounded by the largest piece a callback writes.
+/// callback straight to the stream when its turn comes, so that memory stays bounded by the largest piece a callback writes.
 /// </summary>
 internal sealed class GgufWriter
 {
@@ -90,6 +90,45 @@ internal sealed class GgufWriter
             if (stream.Position - before != expected)
                 throw new InvalidOperationException($"tensor {name}: its writer wrote {stream.Position - before} bytes, {expected} were announced");
             Pad(stream, start);
+        }
+    }
+
+    /// <summary>
+    /// Writes the whole file to a path. Until it is whole and on the disk it has a temporary name beside its own: what is cancelled
+    /// or fails leaves nothing behind, what is killed no file of that name, and an older one stays as it was.
+    /// </summary>
+    /// <param name="path">Where the file will be.</param>
+    /// <param name="overwrite">Whether it may take the place of another.</param>
+    /// <param name="cancellation">Removes the unfinished file at once; the tensors' callbacks should look at it too.</param>
+    /// <exception cref="IOException">It cannot be written there, there is no room for all of it, or the path is taken.</exception>
+    public void Save(string path, bool overwrite, CancellationToken cancellation)
+    {
+        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        using var stream = new FileStream(temporary, new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            Share = FileShare.Delete,
+            BufferSize = 0,
+            PreallocationSize = Length, // a full disk shows now and not after an hour
+        });
+        try
+        {
+            // Not only by the exception: an interrupted program may end before a long step does.
+            using (cancellation.Register(() => File.Delete(temporary)))
+            {
+                Write(stream);
+                stream.Flush(flushToDisk: true);
+                stream.Dispose();
+            }
+            cancellation.ThrowIfCancellationRequested();
+            File.Move(temporary, path, overwrite);
+        }
+        catch
+        {
+            stream.Dispose();
+            File.Delete(temporary);
+            throw;
         }
     }
 
