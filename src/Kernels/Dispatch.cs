@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -9,6 +10,19 @@ using WarpDecode.Kernels.Gpu.Device;
 using Lanes = WarpDecode.Kernels.Gpu.Formats;
 
 namespace WarpDecode.Kernels;
+
+/// <summary>How the weights of a type lie on a GPU.</summary>
+internal enum LaneForm
+{
+    /// <summary>Packed as in the file, in lanes of the type's own.</summary>
+    Own,
+
+    /// <summary>Widened to <see cref="Gpu.Formats.Widened"/>: signed bytes with FP32 scales, ten bits a weight.</summary>
+    Bytes,
+
+    /// <summary>Widened to FP32.</summary>
+    F32,
+}
 
 /// <summary>From a weight type to its generic kernels: the only switch over types. A new format is one row here.</summary>
 internal static class Dispatch
@@ -28,10 +42,38 @@ internal static class Dispatch
         WeightType.F32 => Floats<F32>(width),
         WeightType.F16 => Floats<F16>(width),
         WeightType.BF16 => Floats<BF16>(width),
-        WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.F64 => Floats<F64>(width),
+        WeightType.I8 => Floats<I8>(width),
+        WeightType.I16 => Floats<I16>(width),
+        WeightType.I32 => Floats<I32>(width),
+        WeightType.I64 => Floats<I64>(width),
+        WeightType.Q4_0 => Quants<Q4_0>(width),
+        WeightType.Q4_1 => Quants<Q4_1>(width),
         WeightType.Q5_0 => Quants<Q5_0>(width),
+        WeightType.Q5_1 => Quants<Q5_1>(width),
+        WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.Q8_1 => Quants<Q8_1>(width),
+        WeightType.Q2_K => Quants<Q2_K>(width),
+        WeightType.Q3_K => Quants<Q3_K>(width),
         WeightType.Q4_K => Quants<Q4_K>(width),
+        WeightType.Q5_K => Quants<Q5_K>(width),
         WeightType.Q6_K => Quants<Q6_K>(width),
+        WeightType.Q8_K => Quants<Q8_K>(width),
+        WeightType.IQ1_S => Quants<IQ1_S>(width),
+        WeightType.IQ1_M => Quants<IQ1_M>(width),
+        WeightType.IQ2_XXS => Quants<IQ2_XXS>(width),
+        WeightType.IQ2_XS => Quants<IQ2_XS>(width),
+        WeightType.IQ2_S => Quants<IQ2_S>(width),
+        WeightType.IQ3_XXS => Quants<IQ3_XXS>(width),
+        WeightType.IQ3_S => Quants<IQ3_S>(width),
+        WeightType.IQ4_NL => Quants<IQ4_NL>(width),
+        WeightType.IQ4_XS => Quants<IQ4_XS>(width),
+        WeightType.TQ1_0 => Quants<TQ1_0>(width),
+        WeightType.TQ2_0 => Quants<TQ2_0>(width),
+        WeightType.MXFP4 => Quants<MXFP4>(width),
+        WeightType.NVFP4 => Quants<NVFP4>(width),
+        WeightType.Q1_0 => Quants<Q1_0>(width),
+        WeightType.Q2_0 => Quants<Q2_0>(width),
         _ => null,
     };
 
@@ -41,18 +83,43 @@ internal static class Dispatch
     /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
     public static bool Supports(WeightType type) => Supported.Contains(type);
 
-    /// <summary>GPU kernels for <paramref name="type"/> on <paramref name="device"/>.</summary>
-    /// <exception cref="NotSupportedException">No lane format for this type yet.</exception>
+    /// <summary>GPU kernels for <paramref name="type"/> on <paramref name="device"/>: for its own lanes, or for what it is widened to.</summary>
+    /// <exception cref="NotSupportedException">No kernels for this type yet.</exception>
     public static FormatKernels Gpu(WeightType type, GpuDevice device) => type switch
     {
         WeightType.F32 => new FormatKernels<Lanes.F32>(device),
         WeightType.F16 => new FormatKernels<Lanes.F16>(device),
         WeightType.BF16 => new FormatKernels<Lanes.BF16>(device),
-        WeightType.Q8_0 => new FormatKernels<Lanes.Q8_0>(device),
+        WeightType.Q4_0 => new FormatKernels<Lanes.Q4_0>(device),
+        WeightType.Q4_1 => new FormatKernels<Lanes.Q4_1>(device),
         WeightType.Q5_0 => new FormatKernels<Lanes.Q5_0>(device),
+        WeightType.Q5_1 => new FormatKernels<Lanes.Q5_1>(device),
+        WeightType.Q8_0 => new FormatKernels<Lanes.Q8_0>(device),
+        WeightType.Q2_K => new FormatKernels<Lanes.Q2_K>(device),
+        WeightType.Q3_K => new FormatKernels<Lanes.Q3_K>(device),
         WeightType.Q4_K => new FormatKernels<Lanes.Q4_K>(device),
+        WeightType.Q5_K => new FormatKernels<Lanes.Q5_K>(device),
         WeightType.Q6_K => new FormatKernels<Lanes.Q6_K>(device),
-        _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
+        WeightType.IQ4_NL => new FormatKernels<Lanes.IQ4_NL>(device),
+        WeightType.IQ4_XS => new FormatKernels<Lanes.IQ4_XS>(device),
+        WeightType.MXFP4 => new FormatKernels<Lanes.MXFP4>(device),
+        WeightType.NVFP4 => new FormatKernels<Lanes.NVFP4>(device),
+        _ => GpuForm(type) switch
+        {
+            LaneForm.Bytes => new FormatKernels<Lanes.Widened>(device),
+            LaneForm.F32 => new FormatKernels<Lanes.F32>(device),
+            _ => throw new NotSupportedException($"weights of type {type} cannot be computed with on a GPU yet"),
+        },
+    };
+
+    /// <summary>In which form weights of <paramref name="type"/> lie on a GPU; the last two take more memory than the file, and are exact.</summary>
+    public static LaneForm GpuForm(WeightType type) => type switch
+    {
+        WeightType.Q8_1 or WeightType.Q8_K or WeightType.TQ1_0 or WeightType.TQ2_0 or WeightType.Q1_0 or WeightType.Q2_0 => LaneForm.Bytes,
+        WeightType.IQ1_S or WeightType.IQ1_M or WeightType.IQ2_XXS or WeightType.IQ2_XS or WeightType.IQ2_S => LaneForm.Bytes,
+        WeightType.IQ3_XXS or WeightType.IQ3_S => LaneForm.Bytes,
+        WeightType.F64 or WeightType.I8 or WeightType.I16 or WeightType.I32 or WeightType.I64 => LaneForm.F32,
+        _ => LaneForm.Own,
     };
 
     /// <summary>Exact tensor-core kernels for <paramref name="type"/> on <paramref name="device"/>, or null if there are none.</summary>
@@ -79,7 +146,11 @@ internal static class Dispatch
         };
 
     private static RowKernel Quants<TBlock>(LaneWidth width)
-        where TBlock : unmanaged, IQuantFormat<TBlock> => width switch
+        where TBlock : unmanaged, IQuantFormat<TBlock>
+    {
+        // A format's tables are there before its kernels are compiled: the loops would otherwise ask for them each time.
+        RuntimeHelpers.RunClassConstructor(typeof(TBlock).TypeHandle);
+        return width switch
         {
             LaneWidth.Avx512 => new QuantRows<TBlock, Lanes512, Vector512<float>>
             {
@@ -94,4 +165,5 @@ internal static class Dispatch
                 Integers = new IntegerRows<TBlock, Lanes128, Quad128, Integers128, Bytes128>(),
             },
         };
+    }
 }

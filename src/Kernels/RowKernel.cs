@@ -30,6 +30,14 @@ internal abstract unsafe class RowKernel
     /// <summary>Widens a row to FP32.</summary>
     public abstract void Widen(byte* row, float* to, int columns);
 
+    /// <summary>Takes a row of quantized weights without offsets apart, exactly: weight i = scales[i / 16] · integers[i].</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="integers">Receives signed bytes [columns].</param>
+    /// <param name="scales">Receives FP32 values [columns / 16].</param>
+    /// <param name="columns">Length of the row.</param>
+    public virtual void Split(byte* row, sbyte* integers, float* scales, int columns) =>
+        throw new NotSupportedException("only quantized weights without offsets have integers and scales");
+
     /// <summary>Weight <paramref name="column"/> of a row by the format's scalar definition.</summary>
     public abstract float At(byte* row, int column);
 }

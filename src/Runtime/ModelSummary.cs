@@ -10,7 +10,9 @@ namespace WarpDecode.Runtime;
 /// <param name="Tensors">How many tensors are stored so.</param>
 /// <param name="Bytes">Their bytes together.</param>
 /// <param name="Computable">Whether this runtime has kernels for the type.</param>
-public sealed record WeightTypeSummary(WeightType Type, int Tensors, long Bytes, bool Computable);
+/// <param name="Widened">What they are widened to on a GPU, which has no kernels for the type itself; null if it has.</param>
+/// <param name="GpuBytes">The bytes that widened matrices take there; those in the file if nothing is widened.</param>
+public sealed record WeightTypeSummary(WeightType Type, int Tensors, long Bytes, bool Computable, string? Widened, long GpuBytes);
 
 /// <summary>
 /// What a model file holds, without loading it. Parts that cannot be read, or are not supported yet, say so in their place.
@@ -108,7 +110,7 @@ public sealed record ModelSummary
             problem = WithoutPath(e);
         }
         var types = file.Tensors.GroupBy(t => t.Type)
-            .Select(g => new WeightTypeSummary(g.Key, g.Count(), g.Sum(t => t.Bytes), Dispatch.Supports(g.Key)))
+            .Select(g => Summary(g.Key, [.. g]))
             .OrderByDescending(t => t.Bytes).ToList();
         if (file.Tensors.Count == 0) problem ??= "the file holds a vocabulary and no weights";
         if (types.Find(t => !t.Computable) is { } missing) problem ??= $"weights of type {missing.Type} cannot be computed with yet";
@@ -139,6 +141,18 @@ public sealed record ModelSummary
             Template = Describe(() => ChatTemplate.FromMetadata(file) is not null ? "ChatML" : ""),
             Tensors = file.Tensors,
         };
+    }
+
+    private static WeightTypeSummary Summary(WeightType type, TensorView[] tensors)
+    {
+        var bytes = tensors.Sum(t => t.Bytes);
+        var (widened, gpuBytes) = Dispatch.GpuForm(type) switch
+        {
+            LaneForm.Bytes => ("bytes with FP32 scales", tensors.Sum(t => t.Count + (t.Count / 4))),
+            LaneForm.F32 => ("FP32", tensors.Sum(t => t.Count * sizeof(float))),
+            _ => ((string?)null, bytes),
+        };
+        return new WeightTypeSummary(type, tensors.Length, bytes, Dispatch.Supports(type), widened, gpuBytes);
     }
 
     private static long Active(ModelFile file, ModelConfig config, Func<TensorView, long> size)

@@ -15,7 +15,7 @@ internal static class KernelCheck
             using var device = open();
             var opened = watch.Elapsed.TotalMilliseconds;
             var count = 0;
-            foreach (var type in Dispatch.Supported)
+            foreach (var type in Dispatch.Supported.Where(t => Dispatch.GpuForm(t) == LaneForm.Own))
             {
                 var kernels = Dispatch.Gpu(type, device);
                 _ = (kernels.Embed, kernels.Route(false), kernels.Route(true), kernels.GateUp, kernels.Down);

@@ -39,7 +39,12 @@ internal static class InfoCommand
             Line("context", $"{s.ContextLength} tokens, {Bytes(s.CacheBytesPerToken!.Value)} of cache each");
         }
         foreach (var type in s.WeightTypes)
-            Line("weights", $"{type.Type}: {type.Tensors} tensors, {Bytes(type.Bytes)}{(type.Computable ? "" : " (cannot be computed with yet)")}");
+        {
+            var note = !type.Computable ? " (cannot be computed with yet)"
+                : type.Widened is { } widened ? $" (on a GPU exactly widened to {widened}, {Bytes(type.GpuBytes)})"
+                : "";
+            Line("weights", $"{type.Type}: {type.Tensors} tensors, {Bytes(type.Bytes)}{note}");
+        }
         Line("tokenizer", s.Tokenizer);
         Line("template", s.Template);
         if (s.Problem is not null) Line("runs on", "nothing yet: " + s.Problem);
@@ -92,6 +97,8 @@ internal static class InfoCommand
                 w.WriteNumber("tensors", type.Tensors);
                 w.WriteNumber("bytes", type.Bytes);
                 w.WriteBoolean("computable", type.Computable);
+                w.WriteString("gpu_widened_to", type.Widened);
+                w.WriteNumber("gpu_bytes", type.GpuBytes);
                 w.WriteEndObject();
             }
             w.WriteEndArray();

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using WarpDecode.Formats;
 
 namespace WarpDecode.Kernels.Cpu;
@@ -85,6 +86,22 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
             var w = (TBlock*)row + (from / TBlock.Values);
             if (UnpacksAhead) Unpack(w, blocks, scales);
             WidenBatch(w, blocks, scales, to + from);
+        }
+    }
+
+    public override void Split(byte* row, sbyte* integers, float* scales, int columns)
+    {
+        if (TBlock.HasOffset) base.Split(row, integers, scales, columns);
+        var groups = stackalloc float[TBlock.Values / TBlock.Group];
+        var w = (TBlock*)row;
+        for (var i = 0; i < columns; w++)
+        {
+            TBlock.Scales(w, groups, groups);
+            for (var at = 0; at < TBlock.Values; at += 16, i += 16)
+            {
+                TBlock.Load16(w, at / TBlock.Part, at % TBlock.Part / 16).Store(integers + i);
+                scales[i / 16] = groups[at / TBlock.Group];
+            }
         }
     }
 
@@ -291,6 +308,9 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static F Table(float* scale) =>
-        TBlock.HasOffset ? L.MultiplyAdd(L.Iota, L.Broadcast(*scale), L.Broadcast(scale[Offsets])) : L.Multiply(L.Iota, L.Broadcast(*scale));
+    private static F Table(float* scale)
+    {
+        var values = TBlock.HasCodebook ? L.Widen(TBlock.Codebook) : L.Iota;
+        return TBlock.HasOffset ? L.MultiplyAdd(values, L.Broadcast(*scale), L.Broadcast(scale[Offsets])) : L.Multiply(values, L.Broadcast(*scale));
+    }
 }

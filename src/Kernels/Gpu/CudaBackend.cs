@@ -113,7 +113,8 @@ internal sealed unsafe partial class CudaBackend : IBackend
         }
         if (columns % kernels.UnitValues != 0) throw Unsupported($"{view}: rows of {columns} weights; the cuda backend needs a multiple of {kernels.UnitValues}");
         var address = device.Allocate(kernels.RowBytes(columns) * experts * rows, "weights");
-        if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
+        if (Dispatch.GpuForm(view.Type) != LaneForm.Own) LoadWidened(view, kernels, (long)experts * rows, columns, address);
+        else if (kernels.Repacks) LoadRepacked(view, kernels, (long)experts * rows, columns, address);
         else Fetch(view, 0, (long)experts * rows, columns, address);
         return new DeviceWeight(view, experts, rows, columns, kernels, null, address);
     }
@@ -224,8 +225,34 @@ internal sealed unsafe partial class CudaBackend : IBackend
 
     private FormatKernels Kernels(WeightType type)
     {
-        if (!formats.TryGetValue(type, out var kernels)) formats.Add(type, kernels = Dispatch.Gpu(type, device));
+        // Types that are widened to the same share its kernels.
+        var key = Dispatch.GpuForm(type) switch { LaneForm.Bytes => WeightType.Q8_K, LaneForm.F32 => WeightType.F32, _ => type };
+        if (!formats.TryGetValue(key, out var kernels)) formats.Add(key, kernels = Dispatch.Gpu(key, device));
         return kernels;
+    }
+
+    /// <summary>Loads rows of a type that has no lanes of its own, widened by the host on the way.</summary>
+    private void LoadWidened(TensorView view, FormatKernels kernels, long rows, int columns, long address)
+    {
+        if (filler is not null) throw Unsupported($"{view}: weights of this type are widened by the host, and cannot be made on the device");
+        var (from, to) = (view.Type.RowBytes(columns), kernels.RowBytes(columns));
+        if (to > StagingBytes) throw Unsupported($"{view}: a row of {to} bytes is too long for the cuda backend");
+        var (rowsAtOnce, widener) = (Math.Min(rows, StagingBytes / to), Dispatch.Rows(view.Type));
+        var bytes = Dispatch.GpuForm(view.Type) == LaneForm.Bytes;
+        using var wide = new HostMemory(rowsAtOnce * to);
+        for (var first = 0L; first < rows; first += rowsAtOnce)
+        {
+            var count = Math.Min(rowsAtOnce, rows - first);
+            var start = first;
+            Parallel.For(0L, count, i =>
+            {
+                var source = view.Data + ((start + i) * from);
+                var target = wide.Start + (i * to);
+                if (bytes) widener.Split(source, (sbyte*)target, (float*)(target + columns), columns);
+                else widener.Widen(source, (float*)target, columns);
+            });
+            device.Upload(address + (first * to), wide.Start, count * to);
+        }
     }
 
     private void LoadRepacked(TensorView view, FormatKernels kernels, long rows, int columns, long address)

@@ -38,6 +38,9 @@ public sealed class OperationTests : IDisposable
         { WeightType.Q4_K, 1, 2, 2, 2304, 2 },
         { WeightType.Q6_K, 1, 3, 2, 256, 5 },
         { WeightType.Q6_K, 1, 2, 2, 2304, 2 },
+        { WeightType.MXFP4, 1, 3, 2, 96, 3 },
+        { WeightType.Q5_K, 1, 2, 2, 256, 2 },
+        { WeightType.IQ1_M, 1, 2, 1, 256, 2 },
     };
 
     /// <summary>Format, T, columns, rows of up to three matrices.</summary>
@@ -53,6 +56,18 @@ public sealed class OperationTests : IDisposable
         { WeightType.Q4_K, 2, 512, [5] },
         { WeightType.Q6_K, 1, 256, [6, 1] },
         { WeightType.Q6_K, 3, 2304, [3] },
+        { WeightType.Q4_0, 2, 96, [3] },
+        { WeightType.Q4_1, 1, 96, [3] },
+        { WeightType.Q5_1, 1, 96, [3] },
+        { WeightType.Q2_K, 1, 512, [3] },
+        { WeightType.Q3_K, 1, 512, [3] },
+        { WeightType.Q5_K, 2, 512, [3] },
+        { WeightType.IQ4_NL, 1, 96, [3] },
+        { WeightType.IQ4_XS, 1, 512, [3] },
+        { WeightType.MXFP4, 2, 96, [3] },
+        { WeightType.NVFP4, 1, 192, [3] },
+        { WeightType.IQ2_XS, 2, 512, [3] },
+        { WeightType.I8, 1, 40, [3] },
     };
 
     public static TheoryData<WeightType> Types => [.. Dispatch.Supported];

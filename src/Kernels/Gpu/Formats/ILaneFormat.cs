@@ -49,6 +49,7 @@ internal struct Unit
     public U4 B;
     public uint C;
     public uint D;
+    public U4 E;
 }
 
 /// <summary>Scales of the two halves of a unit, and what is added to them.</summary>

@@ -54,15 +54,11 @@ internal struct Q5_0 : ILaneFormat
     {
         var (a, b) = (Bits.Word(unit.A, part, 0), Bits.Word(unit.A, part, 1));
         var fifth = unit.C >> (part * 8);
-        var lower = (part < 2 ? Bits.Low(a) : Bits.High(a)) | Spread(fifth);
-        var upper = (part < 2 ? Bits.Low(b) : Bits.High(b)) | Spread(fifth >> 4);
+        var lower = (part < 2 ? Bits.Low(a) : Bits.High(a)) | Bits.Fifth(fifth);
+        var upper = (part < 2 ? Bits.Low(b) : Bits.High(b)) | Bits.Fifth(fifth >> 4);
         return Bits.Scaled(lower, upper, scales.Low, scales.Low * -16f);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Column(int index, int part) => (index * 32) + (part * 8);
-
-    // Four bits become bit 4 of four bytes: the product has copies of the four bits 7, 14 and 21 places up, so that bit i
-    // stands at 8·i in copy i; the other copies' bits are masked away.
-    private static uint Spread(uint bits) => (((bits & 15) * 0x00204081) & 0x01010101) << 4;
 }
