@@ -18,6 +18,23 @@ internal abstract unsafe class RowKernel
     /// <param name="yb">Receives b·x.</param>
     public abstract void Dot(byte* a, byte* b, float* x, int columns, float* ya, float* yb);
 
+    /// <summary>
+    /// Dot products of two pairs of rows with one x: <see cref="Dot"/> of rows a and b, and of those <paramref name="next"/> bytes on. Four
+    /// rows at once, since the sum of one waits for its last addition longer than the machine needs for two.
+    /// </summary>
+    /// <param name="a">First row.</param>
+    /// <param name="b">Second row.</param>
+    /// <param name="next">Bytes to the rows of the second pair.</param>
+    /// <param name="x">FP32 values [columns].</param>
+    /// <param name="columns">Length of the rows.</param>
+    /// <param name="ya">Receives the products of a and of the row after it [2].</param>
+    /// <param name="yb">Receives the products of b and of the row after it [2].</param>
+    public virtual void DotPairs(byte* a, byte* b, long next, float* x, int columns, float* ya, float* yb)
+    {
+        Dot(a, b, x, columns, ya, yb);
+        Dot(a + next, b + next, x, columns, ya + 1, yb + 1);
+    }
+
     /// <summary>Dot products of two rows with four x, the weights widened once for all four.</summary>
     /// <param name="a">First row.</param>
     /// <param name="b">Second row; may be the first again.</param>

@@ -99,6 +99,15 @@ public sealed unsafe class RowsTests
                 var y = c.Dot4(r, r, [0, 1, 2, 3]);
                 for (var t = 0; t < 4; t++) Same(y[t], y[4 + t], c);
             }
+            // Two pairs in one pass, the second after the first or before it.
+            foreach (var (first, second, next) in new[] { (0, 1, 2), (0, 2, 1), (3, 2, -2) })
+            {
+                var y = c.DotPairs(first, second, next);
+                Same(c.Dot(first, first, 0).A, y[0], c);
+                Same(c.Dot(first + next, first, 0).A, y[1], c);
+                Same(c.Dot(second, second, 0).A, y[2], c);
+                Same(c.Dot(second + next, second, 0).A, y[3], c);
+            }
         }
     }
 
@@ -204,6 +213,13 @@ public sealed unsafe class RowsTests
             var (ya, yb) = (float.NaN, float.NaN);
             Kernel.Dot(Row(a), Row(b), X(t), Columns, &ya, &yb);
             return (ya, yb);
+        }
+
+        public float[] DotPairs(int a, int b, int next)
+        {
+            var y = new float[4];
+            fixed (float* to = y) Kernel.DotPairs(Row(a), Row(b), next * (Row(1) - Row(0)), X(0), Columns, to, to + 2);
+            return y;
         }
 
         public float[] Dot4(int a, int b, int[] tokens)

@@ -30,6 +30,33 @@ internal sealed unsafe class FloatRows<TFloat, L, F> : RowKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void DotPairs(byte* a, byte* b, long next, float* x, int columns, float* ya, float* yb)
+    {
+        var wa = (TFloat*)a;
+        var wb = (TFloat*)b;
+        var wc = (TFloat*)(a + next);
+        var wd = (TFloat*)(b + next);
+        var (sumA, sumB, sumC, sumD) = (L.Zero, L.Zero, L.Zero, L.Zero);
+        var i = 0;
+        for (; i + 16 <= columns; i += 16)
+        {
+            Lanes.Prefetch((byte*)(wa + i) + Lanes.Ahead);
+            Lanes.Prefetch((byte*)(wb + i) + Lanes.Ahead);
+            Lanes.Prefetch((byte*)(wc + i) + Lanes.Ahead);
+            Lanes.Prefetch((byte*)(wd + i) + Lanes.Ahead);
+            var x0 = L.Load(x + i);
+            sumA = L.MultiplyAdd(L.Load(wa + i), x0, sumA);
+            sumB = L.MultiplyAdd(L.Load(wb + i), x0, sumB);
+            sumC = L.MultiplyAdd(L.Load(wc + i), x0, sumC);
+            sumD = L.MultiplyAdd(L.Load(wd + i), x0, sumD);
+        }
+        (ya[0], yb[0], ya[1], yb[1]) = (L.Sum(sumA), L.Sum(sumB), L.Sum(sumC), L.Sum(sumD));
+        if (i == columns) return;
+        (ya[0], yb[0]) = (AddRest(ya[0], wa, x, i, columns), AddRest(yb[0], wb, x, i, columns));
+        (ya[1], yb[1]) = (AddRest(ya[1], wc, x, i, columns), AddRest(yb[1], wd, x, i, columns));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Dot4(byte* a, byte* b, float** x, int columns, float* ya, float* yb)
     {
         var wa = (TFloat*)a;

@@ -79,7 +79,17 @@ internal static unsafe class Products
         }
         for (; t < tokens; t++)
         {
-            for (var r = 0; r < rows; r += 2)
+            var r = 0;
+            for (; r + 4 <= rows; r += 4)
+            {
+                var row = first + (r * rowBytes);
+                kernel.DotPairs(row, row + rowBytes, 2 * rowBytes, x[t], columns, a, b);
+                Put(y[t] + at + r, a[0], add);
+                Put(y[t] + at + r + 1, b[0], add);
+                Put(y[t] + at + r + 2, a[1], add);
+                Put(y[t] + at + r + 3, b[1], add);
+            }
+            for (; r < rows; r += 2)
             {
                 var row = first + (r * rowBytes);
                 var pair = r + 1 < rows;
@@ -128,7 +138,14 @@ internal static unsafe class Products
         }
         for (; t < tokens; t++)
         {
-            for (var r = 0; r < rows; r++)
+            var r = 0;
+            for (; r + 2 <= rows; r += 2)
+            {
+                kernel.DotPairs(a + (r * rowBytes), b + (r * rowBytes), rowBytes, x[t], columns, ya, yb);
+                sink.Put(t, r, ya[0], yb[0]);
+                sink.Put(t, r + 1, ya[1], yb[1]);
+            }
+            for (; r < rows; r++)
             {
                 kernel.Dot(a + (r * rowBytes), b + (r * rowBytes), x[t], columns, ya, yb);
                 sink.Put(t, r, ya[0], yb[0]);

@@ -51,6 +51,39 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     }
 
     [SkipLocalsInit]
+    public override void DotPairs(byte* a, byte* b, long next, float* x, int columns, float* ya, float* yb)
+    {
+        if (TBlock.Part >= 128)
+        {
+            // Four rows of such parts are more than the compiler inlines.
+            base.DotPairs(a, b, next, x, columns, ya, yb);
+            return;
+        }
+        var (wa, wb, wc, wd) = ((nint)a, (nint)b, (nint)(a + next), (nint)(b + next));
+        var scales = stackalloc float[4 * NextRow];
+        var sums = stackalloc float[4 * 16];
+        new Span<float>(sums, 4 * 16).Clear();
+        for (; columns > 0; columns -= BatchColumns, x += BatchColumns)
+        {
+            var blocks = Math.Min(columns, BatchColumns) / TBlock.Values;
+            if (UnpacksAhead)
+            {
+                Unpack((TBlock*)wa, blocks, scales);
+                Unpack((TBlock*)wb, blocks, scales + NextRow);
+                Unpack((TBlock*)wc, blocks, scales + (2 * NextRow));
+                Unpack((TBlock*)wd, blocks, scales + (3 * NextRow));
+            }
+            AddBatchPairs((TBlock*)wa, (TBlock*)wb, (TBlock*)wc, (TBlock*)wd, blocks, scales, x, sums);
+            wa += blocks * sizeof(TBlock);
+            wb += blocks * sizeof(TBlock);
+            wc += blocks * sizeof(TBlock);
+            wd += blocks * sizeof(TBlock);
+        }
+        (ya[0], yb[0]) = (L.Sum(L.Load(sums)), L.Sum(L.Load(sums + 16)));
+        (ya[1], yb[1]) = (L.Sum(L.Load(sums + 32)), L.Sum(L.Load(sums + 48)));
+    }
+
+    [SkipLocalsInit]
     public override void Dot4(byte* a, byte* b, float** x, int columns, float* ya, float* yb)
     {
         var (wa, wb) = ((nint)a, (nint)b);
@@ -177,6 +210,67 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
         }
         L.Store(sumA, sums);
         L.Store(sumB, sums + 16);
+    }
+
+    /// <summary>Adds a batch to the sums [4 rows, 16], as <see cref="AddBatch"/> does for two.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddBatchPairs(TBlock* a, TBlock* b, TBlock* c, TBlock* d, int blocks, float* scales, float* x, float* sums)
+    {
+        var (sumA, sumB, sumC, sumD) = (L.Load(sums), L.Load(sums + 16), L.Load(sums + 32), L.Load(sums + 48));
+        var parts = TBlock.Values / TBlock.Part;
+        var groupsPart = UnpacksAhead ? TBlock.Part / TBlock.Group : 0;
+        var columnsPart = TBlock.Part;
+        var second = TBlock.Group == 16 ? 1 : 0;
+        for (var end = a + blocks; a != end; a++, b++, c++, d++)
+        {
+            if (!UnpacksAhead)
+            {
+                TBlock.Scales(a, scales, scales + Offsets);
+                TBlock.Scales(b, scales + NextRow, scales + NextRow + Offsets);
+                TBlock.Scales(c, scales + (2 * NextRow), scales + (2 * NextRow) + Offsets);
+                TBlock.Scales(d, scales + (3 * NextRow), scales + (3 * NextRow) + Offsets);
+            }
+            for (nint part = 0; part < parts; part++, x += columnsPart, scales += groupsPart)
+            {
+                PrefetchPart(a, part);
+                PrefetchPart(b, part);
+                PrefetchPart(c, part);
+                PrefetchPart(d, part);
+                if (TBlock.Nibbles && L.HasLookup)
+                {
+                    sumA = AddNibbles(a, part, scales, x, sumA);
+                    sumB = AddNibbles(b, part, scales + NextRow, x, sumB);
+                    sumC = AddNibbles(c, part, scales + (2 * NextRow), x, sumC);
+                    sumD = AddNibbles(d, part, scales + (3 * NextRow), x, sumD);
+                    continue;
+                }
+                var s0 = scales;
+                sumA = L.MultiplyAdd(Weights(a, part, 0, s0), L.Load(x), sumA);
+                sumB = L.MultiplyAdd(Weights(b, part, 0, s0 + NextRow), L.Load(x), sumB);
+                sumC = L.MultiplyAdd(Weights(c, part, 0, s0 + (2 * NextRow)), L.Load(x), sumC);
+                sumD = L.MultiplyAdd(Weights(d, part, 0, s0 + (3 * NextRow)), L.Load(x), sumD);
+                sumA = L.MultiplyAdd(Weights(a, part, 1, s0 + second), L.Load(x + 16), sumA);
+                sumB = L.MultiplyAdd(Weights(b, part, 1, s0 + second + NextRow), L.Load(x + 16), sumB);
+                sumC = L.MultiplyAdd(Weights(c, part, 1, s0 + second + (2 * NextRow)), L.Load(x + 16), sumC);
+                sumD = L.MultiplyAdd(Weights(d, part, 1, s0 + second + (3 * NextRow)), L.Load(x + 16), sumD);
+                if (TBlock.Part >= 64)
+                {
+                    var s1 = scales + (1 << second);
+                    sumA = L.MultiplyAdd(Weights(a, part, 2, s1), L.Load(x + 32), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 2, s1 + NextRow), L.Load(x + 32), sumB);
+                    sumC = L.MultiplyAdd(Weights(c, part, 2, s1 + (2 * NextRow)), L.Load(x + 32), sumC);
+                    sumD = L.MultiplyAdd(Weights(d, part, 2, s1 + (3 * NextRow)), L.Load(x + 32), sumD);
+                    sumA = L.MultiplyAdd(Weights(a, part, 3, s1 + second), L.Load(x + 48), sumA);
+                    sumB = L.MultiplyAdd(Weights(b, part, 3, s1 + second + NextRow), L.Load(x + 48), sumB);
+                    sumC = L.MultiplyAdd(Weights(c, part, 3, s1 + second + (2 * NextRow)), L.Load(x + 48), sumC);
+                    sumD = L.MultiplyAdd(Weights(d, part, 3, s1 + second + (3 * NextRow)), L.Load(x + 48), sumD);
+                }
+            }
+        }
+        L.Store(sumA, sums);
+        L.Store(sumB, sums + 16);
+        L.Store(sumC, sums + 32);
+        L.Store(sumD, sums + 48);
     }
 
     /// <summary>Adds a batch to the sums [4 tokens, 2 rows, 16]; its x begins at column <paramref name="from"/>.</summary>
