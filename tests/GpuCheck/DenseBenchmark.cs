@@ -100,10 +100,10 @@ internal static unsafe class DenseBenchmark
         using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
         var timing = new Timing(device);
         Weight[] Of(WeightType t, int rows, int columns) =>
-            [.. Enumerable.Range(0, Layers).Select(_ => backend.Load(new TensorView("synthetic", t, [rows, columns], 0, t.RowBytes((long)rows * columns), null)))];
+            [.. Enumerable.Range(0, Layers).Select(_ => backend.Load(new TensorView("synthetic", t, [rows, columns], 0, t.RowBytes((long)rows * columns), (byte*)null)))];
         var (q, k, v, o) = (Of(type, Heads, Hidden), Of(type, Kv, Hidden), Of(type, Kv, Hidden), Of(type, Hidden, Heads));
         var router = Of(WeightType.F32, Experts, Hidden);
-        var output = backend.Load(new TensorView("output", type, [Vocabulary, Hidden], 0, type.RowBytes((long)Vocabulary * Hidden), null));
+        var output = backend.Load(new TensorView("output", type, [Vocabulary, Hidden], 0, type.RowBytes((long)Vocabulary * Hidden), (byte*)null));
         var most = batches[^1];
         var random = new Random(4);
         Tensor Activations(int count) => backend.Upload([.. Enumerable.Range(0, count).Select(_ => (2 * random.NextSingle()) - 1)]);

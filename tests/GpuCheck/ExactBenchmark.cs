@@ -56,7 +56,7 @@ internal static unsafe class ExactBenchmark
             var device = CudaDevice.Open();
             using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
             var random = new Random(5);
-            Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null));
+            Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), (byte*)null));
             var (gate, up, down) = (Make(Experts, Ff, Hidden), Make(Experts, Ff, Hidden), Make(Experts, Hidden, Ff));
             var h = backend.Upload([.. Enumerable.Range(0, Largest * Hidden).Select(_ => (2 * random.NextSingle()) - 1)]);
             var (mid, y) = (backend.Allocate(Largest * TopK * Ff), backend.Allocate(Largest * Hidden));
@@ -135,7 +135,7 @@ internal static unsafe class ExactBenchmark
         var timing = new Timing(device);
         var random = new Random(5);
         var groups = device.Compile<GroupsArgs>(Groups.Run);
-        Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null));
+        Weight Make(params long[] shape) => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), (byte*)null));
         var (gates, ups, downs) = (new Weight[Copies], new Weight[Copies], new Weight[Copies]);
         for (var c = 0; c < Copies; c++) (gates[c], ups[c], downs[c]) = (Make(Experts, Ff, Hidden), Make(Experts, Ff, Hidden), Make(Experts, Hidden, Ff));
         var routes = new int[Pairs][];
@@ -262,10 +262,10 @@ internal static unsafe class ExactBenchmark
         using var backend = new CudaBackend(device, new SyntheticFill(device).Filler);
         var timing = new Timing(device);
         Weight[] Make(WeightType type, params long[] shape) =>
-            [.. Enumerable.Range(0, layers).Select(_ => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null)))];
+            [.. Enumerable.Range(0, layers).Select(_ => backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), (byte*)null)))];
         var (q, k, v, v6, o) = (Make(WeightType.Q4_K, heads, Hidden), Make(WeightType.Q4_K, kvHeads, Hidden), Make(WeightType.Q4_K, kvHeads, Hidden),
             Make(WeightType.Q6_K, kvHeads, Hidden), Make(WeightType.Q4_K, Hidden, heads));
-        var output = backend.Load(new TensorView("synthetic", WeightType.Q6_K, [vocabulary, Hidden], 0, WeightType.Q6_K.RowBytes((long)vocabulary * Hidden), null));
+        var output = backend.Load(new TensorView("synthetic", WeightType.Q6_K, [vocabulary, Hidden], 0, WeightType.Q6_K.RowBytes((long)vocabulary * Hidden), (byte*)null));
         var (gate, up, down) = (Make(WeightType.Q4_K, Experts, Ff, Hidden), Make(WeightType.Q4_K, Experts, Ff, Hidden), Make(WeightType.Q4_K, Experts, Hidden, Ff));
         var random = new Random(9);
         float[] values = [.. Enumerable.Range(0, Prompt * heads).Select(_ => (2 * random.NextSingle()) - 1)];

@@ -98,7 +98,7 @@ internal static unsafe class ExpertsBenchmark
             X = Backend.Allocate(MostTokens * Hidden);
 
             Weight[] Load(int rows, int columns) =>
-                [.. Enumerable.Range(0, Copies).Select(_ => Backend.Load(new TensorView("ffn", type, [Experts, rows, columns], 0, type.RowBytes((long)Experts * rows * columns), null)))];
+                [.. Enumerable.Range(0, Copies).Select(_ => Backend.Load(new TensorView("ffn", type, [Experts, rows, columns], 0, type.RowBytes((long)Experts * rows * columns), (byte*)null)))];
         }
 
         public CudaBackend Backend { get; }

@@ -38,7 +38,7 @@ internal static unsafe class TuningBenchmark
         var device = CudaDevice.Open();
         using var backend = new CudaBackend(device, new SyntheticFill(device).Filler, options: new CudaOptions(MeasuredFolder: folder));
         Weight Make(WeightType type, params long[] shape) =>
-            backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), null));
+            backend.Load(new TensorView("synthetic", type, shape, 0, type.RowBytes(shape.Aggregate(1L, (a, b) => a * b)), (byte*)null));
         ExpertWeights[] layers = [.. Enumerable.Range(0, Copies).Select(_ =>
             new ExpertWeights(Make(gateUp, Experts, Ff, Hidden), Make(gateUp, Experts, Ff, Hidden), Make(down, Experts, Hidden, Ff)))];
         var (h, mid, x) = (backend.Allocate(MostTokens * Hidden), backend.Allocate((long)MostTokens * TopK * Ff), backend.Allocate(MostTokens * Hidden));
