@@ -10,7 +10,7 @@ internal static class ModelArgument
 
     public static Argument<string> Required()
     {
-        var argument = new Argument<string>("MODEL") { Description = "Model file (GGUF)." };
+        var argument = new Argument<string>("MODEL") { Description = "Model: a GGUF file, or a folder of Hugging Face with safetensors files." };
         argument.Validators.Add(Check);
         return argument;
     }
@@ -19,7 +19,7 @@ internal static class ModelArgument
     {
         var argument = new Argument<string?>("MODEL")
         {
-            Description = "Model file (GGUF). Without one, the small model that comes with the program.",
+            Description = "Model: a GGUF file, or a folder of Hugging Face with safetensors files. Without one, the small model that comes with the program.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         argument.Validators.Add(Check);
@@ -40,6 +40,6 @@ internal static class ModelArgument
     {
         // The parser takes a word that it does not know for the model, a mistyped option too.
         if (result.Tokens is [{ Value: ['-', ..] word }, ..]) result.AddError($"there is no option {word} here");
-        if (result.Tokens is [{ Value: "" }, ..]) result.AddError("MODEL is empty: it is the path of a GGUF file");
+        if (result.Tokens is [{ Value: "" }, ..]) result.AddError("MODEL is empty: it is the path of a GGUF file or of a model's folder");
     }
 }

@@ -69,6 +69,7 @@ internal sealed class GgufWriter
     /// <param name="write">Writes the data when its turn comes.</param>
     public GgufWriter Add(string name, WeightType type, long[] shape, Action<Stream> write)
     {
+        if (!type.IsKnown()) throw new ArgumentException($"tensor {name}: GGUF has no weights of type {type}", nameof(type));
         tensors.Add((name, type, shape, write));
         return this;
     }

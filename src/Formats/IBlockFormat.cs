@@ -25,8 +25,9 @@ internal interface IBlockFormat<TSelf>
 /// each group of <see cref="Group"/> consecutive weights. All quantized formats of GGML are of this form, table-driven ones too.
 /// Vector kernels need no more than the two methods here, at any vector width.
 /// <para>
-/// Scales are halves times small integers, so for these formats scale · integer is exact in FP32, and a kernel may apply the
-/// scale to the weight, to the product or to a sum as it likes; ours widen to the exact weight first.
+/// Scales are halves times small integers (or powers of two), so for these formats scale · integer is exact in FP32, and a kernel may
+/// apply the scale to the weight, to the product or to a sum as it likes; ours widen to the exact weight first. (Q8_K alone, whose scale
+/// is any FP32 number, rounds there.)
 /// </para>
 /// </summary>
 /// <typeparam name="TSelf">The block struct itself.</typeparam>
@@ -44,10 +45,19 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
     static abstract int Part { get; }
 
     /// <summary>
-    /// Whether integers are 0 … 15 and stored as nibbles: low ones for the first half of a part, which is one group, high ones for
-    /// the second. A machine with a register of sixteen floats looks such weights up there instead of computing them.
+    /// Whether integers are stored as nibbles: low ones for the first half of a part, high ones for the second, each within a group.
+    /// A machine with a register of sixteen floats looks such weights up there instead of computing them.
     /// </summary>
     static virtual bool Nibbles => false;
+
+    /// <summary>Whether a nibble stands for an integer of <see cref="Codebook"/>, not for itself.</summary>
+    static virtual bool HasCodebook => false;
+
+    /// <summary>Where <see cref="HasCodebook"/>: the integers that nibbles 0 … 15 stand for.</summary>
+    static virtual Vector128<sbyte> Codebook => throw new NotSupportedException();
+
+    /// <summary>Whether integers are 0 … 63, never negative: integer products with them are simpler.</summary>
+    static virtual bool IsUnsigned => false;
 
     /// <summary>Whether groups have an offset that is not always 0.</summary>
     static abstract bool HasOffset { get; }
@@ -63,7 +73,7 @@ internal unsafe interface IQuantFormat<TSelf> : IBlockFormat<TSelf>
 }
 
 /// <summary>
-/// A format of plain floating-point numbers, one a block, widened to FP32 without a scale. The vector loads equal
+/// A format of plain numbers, one a block, read as FP32 without a scale. The vector loads equal
 /// <see cref="IBlockFormat{TSelf}.At"/> bit for bit on every finite number; infinities and NaN, which no weight is, may come
 /// out as other numbers (see <see cref="Blocks.F16"/>).
 /// </summary>
@@ -79,4 +89,16 @@ internal unsafe interface IFloatFormat<TSelf> : IBlockFormat<TSelf>
 
     /// <summary>Numbers <c>at[0…15]</c> as FP32.</summary>
     static abstract Vector512<float> Load16(TSelf* at);
+}
+
+/// <summary>
+/// A format whose weights are no small integers under scales, and no plain numbers either. Its blocks are widened whole; on finite
+/// weights that equals <see cref="IBlockFormat{TSelf}.At"/> bit for bit.
+/// </summary>
+/// <typeparam name="TSelf">The block struct itself.</typeparam>
+internal unsafe interface IWidenFormat<TSelf> : IBlockFormat<TSelf>
+    where TSelf : unmanaged, IWidenFormat<TSelf>
+{
+    /// <summary>All weights of a block as FP32; their number is a multiple of 16.</summary>
+    static abstract void Widen(TSelf* block, float* to);
 }

@@ -60,4 +60,10 @@ internal static class Limits
 
     /// <summary>Dimensions of a tensor in safetensors, which has no limit of its own (blocks of weights have 4, convolutions 5).</summary>
     public const int SafetensorsDimensions = 8;
+
+    /// <summary>Bytes of a JSON file beside the weights (tokenizer.json reaches 35 MB).</summary>
+    public const long JsonBytes = 256 << 20;
+
+    /// <summary>Experts of a layer (real models have up to about 500).</summary>
+    public const int Experts = 1 << 16;
 }

@@ -37,6 +37,7 @@ public sealed class Metadata
     private readonly MappedFile file;
     private readonly List<string> keys = [];
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ModelFileException> refused = new(StringComparer.Ordinal);
 
     internal Metadata(MappedFile file)
     {
@@ -52,6 +53,9 @@ public sealed class Metadata
 
     /// <summary>Keys in the file's own order.</summary>
     public IReadOnlyList<string> Keys { get; }
+
+    /// <summary>Keys that the model has something for that cannot be expressed, and why: asking for their values throws that.</summary>
+    internal IReadOnlyDictionary<string, ModelFileException> Refused => refused;
 
     /// <summary>Whether the file has <paramref name="key"/>.</summary>
     public bool Contains(string key) => entries.ContainsKey(key);
@@ -180,6 +184,8 @@ public sealed class Metadata
         return true;
     }
 
+    internal void Refuse(string key, ModelFileException why) => refused[key] = why;
+
     /// <summary>The value as it is encoded in the file, for copying it to another.</summary>
     internal ReadOnlySpan<byte> Encoded(string key)
     {
@@ -243,6 +249,7 @@ public sealed class Metadata
 
     private Entry Require(string key)
     {
+        if (refused.TryGetValue(key, out var why)) throw new ModelFileException(why);
         if (!entries.TryGetValue(key, out var e))
             ModelFileException.Throw("metadata has no key", file.Path, key, expected: "a value for it", found: "none", advice: MissingAdvice);
         return e;

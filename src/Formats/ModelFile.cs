@@ -39,13 +39,16 @@ public abstract class ModelFile : IDisposable
     /// <summary>The tensor of that name, or null.</summary>
     public abstract TensorView? Find(string name);
 
-    /// <summary>Maps and checks a model file.</summary>
-    /// <param name="path">Path of a GGUF file (version 2 or 3, little-endian); of a split one, of any of its shards.</param>
+    /// <summary>Maps and checks a model's file or files.</summary>
+    /// <param name="path">
+    /// Path of a GGUF file (version 2 or 3, little-endian), of a split one of any of its shards; or of a folder with a model as Hugging
+    /// Face lays it out, of its safetensors file or of its index, which is presented in the vocabulary of GGUF.
+    /// </param>
     /// <exception cref="ModelFileException">The file cannot be read as a model; the message says where and why.</exception>
     public static ModelFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Gguf.Open(path);
+        return HuggingFace.ModelFiles.Takes(path) ? new HuggingFace.FolderModel(path) : Gguf.Open(path);
     }
 
     /// <summary>A model that is made in memory: what <paramref name="writer"/> writes, its holes zero and taken from the system when they are touched.</summary>

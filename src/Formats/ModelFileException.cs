@@ -30,6 +30,14 @@ public sealed class ModelFileException : Exception
         Advice = advice;
     }
 
+    /// <summary>The same again, thrown at another place.</summary>
+    internal ModelFileException(ModelFileException first)
+        : base(first.Message, first)
+    {
+        (File, Item, Offset) = (first.File, first.Item, first.Offset);
+        (Expected, Found, Advice) = (first.Expected, first.Found, first.Advice);
+    }
+
     /// <summary>Path of the file, as the caller gave it.</summary>
     public string File { get; }
 

@@ -105,6 +105,7 @@ internal sealed unsafe class Safetensors : IDisposable
             dataStart = LengthBytes + HeaderLength();
             ReadHeader();
             CheckPlaces();
+            file.CheckWhole();
         }
         catch
         {
@@ -123,6 +124,9 @@ internal sealed unsafe class Safetensors : IDisposable
 
     /// <summary>Tensors in the order of the header.</summary>
     public IReadOnlyList<SafetensorsTensor> Tensors => tensors;
+
+    /// <inheritdoc cref="MappedFile.CheckWhole"/>
+    public void CheckWhole() => file.CheckWhole();
 
     public void Dispose() => file.Dispose();
 

@@ -2,7 +2,7 @@ namespace WarpDecode.Formats;
 
 /// <summary>
 /// How the weights of a tensor are stored. The numbers are those of the GGUF specification (ggml's type ids),
-/// so that a value read from a file is a value of this enumeration.
+/// so that a value read from a file is a value of this enumeration; those from 1000 on are our own.
 /// </summary>
 #pragma warning disable CS1591 // the names are the specification's own
 public enum WeightType
@@ -42,6 +42,11 @@ public enum WeightType
     NVFP4 = 40,
     Q1_0 = 41,
     Q2_0 = 42,
+
+    // Beyond the specification's numbers: what weights of safetensors are packed into. No GGUF file holds them.
+    FP8_E4M3 = 1000,
+    FP8_E5M2 = 1001,
+    MXFP8 = 1002,
 }
 #pragma warning restore CS1591
 
@@ -86,10 +91,13 @@ public static class WeightTypes
         [WeightType.NVFP4] = (64, 36),
         [WeightType.Q1_0] = (128, 18),
         [WeightType.Q2_0] = (64, 18),
+        [WeightType.FP8_E4M3] = (128, 132),
+        [WeightType.FP8_E5M2] = (128, 132),
+        [WeightType.MXFP8] = (32, 33),
     };
 
-    /// <summary>Whether <paramref name="type"/> is a type whose size this runtime knows.</summary>
-    public static bool IsKnown(this WeightType type) => Sizes.ContainsKey(type);
+    /// <summary>Whether <paramref name="type"/> is a type of the GGUF specification, whose size this runtime knows.</summary>
+    public static bool IsKnown(this WeightType type) => Sizes.ContainsKey(type) && type < WeightType.FP8_E4M3;
 
     /// <summary>Weights in one block of <paramref name="type"/> (1 for plain numbers).</summary>
     public static int BlockValues(this WeightType type) => Sizes[type].Values;

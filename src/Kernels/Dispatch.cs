@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
@@ -28,10 +29,41 @@ internal static class Dispatch
         WeightType.F32 => Floats<F32>(width),
         WeightType.F16 => Floats<F16>(width),
         WeightType.BF16 => Floats<BF16>(width),
-        WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.F64 => Floats<F64>(width),
+        WeightType.I8 => Floats<I8>(width),
+        WeightType.I16 => Floats<I16>(width),
+        WeightType.I32 => Floats<I32>(width),
+        WeightType.I64 => Floats<I64>(width),
+        WeightType.Q4_0 => Quants<Q4_0>(width),
+        WeightType.Q4_1 => Quants<Q4_1>(width),
         WeightType.Q5_0 => Quants<Q5_0>(width),
+        WeightType.Q5_1 => Quants<Q5_1>(width),
+        WeightType.Q8_0 => Quants<Q8_0>(width),
+        WeightType.Q8_1 => Quants<Q8_1>(width),
+        WeightType.Q2_K => Quants<Q2_K>(width),
+        WeightType.Q3_K => Quants<Q3_K>(width),
         WeightType.Q4_K => Quants<Q4_K>(width),
+        WeightType.Q5_K => Quants<Q5_K>(width),
         WeightType.Q6_K => Quants<Q6_K>(width),
+        WeightType.Q8_K => Quants<Q8_K>(width),
+        WeightType.IQ1_S => Quants<IQ1_S>(width),
+        WeightType.IQ1_M => Quants<IQ1_M>(width),
+        WeightType.IQ2_XXS => Quants<IQ2_XXS>(width),
+        WeightType.IQ2_XS => Quants<IQ2_XS>(width),
+        WeightType.IQ2_S => Quants<IQ2_S>(width),
+        WeightType.IQ3_XXS => Quants<IQ3_XXS>(width),
+        WeightType.IQ3_S => Quants<IQ3_S>(width),
+        WeightType.IQ4_NL => Quants<IQ4_NL>(width),
+        WeightType.IQ4_XS => Quants<IQ4_XS>(width),
+        WeightType.TQ1_0 => Quants<TQ1_0>(width),
+        WeightType.TQ2_0 => Quants<TQ2_0>(width),
+        WeightType.MXFP4 => Quants<MXFP4>(width),
+        WeightType.NVFP4 => Quants<NVFP4>(width),
+        WeightType.Q1_0 => Quants<Q1_0>(width),
+        WeightType.Q2_0 => Quants<Q2_0>(width),
+        WeightType.FP8_E4M3 => Widened<FP8_E4M3>(width),
+        WeightType.FP8_E5M2 => Widened<FP8_E5M2>(width),
+        WeightType.MXFP8 => Widened<MXFP8>(width),
         _ => null,
     };
 
@@ -78,8 +110,20 @@ internal static class Dispatch
             _ => new FloatRows<TFloat, Lanes128, Quad128>(),
         };
 
+    private static RowKernel Widened<TBlock>(LaneWidth width)
+        where TBlock : unmanaged, IWidenFormat<TBlock> => width switch
+        {
+            LaneWidth.Avx512 => new WidenedRows<TBlock, Lanes512, Vector512<float>>(),
+            LaneWidth.Avx2 => new WidenedRows<TBlock, Lanes256, Pair256>(),
+            _ => new WidenedRows<TBlock, Lanes128, Quad128>(),
+        };
+
     private static RowKernel Quants<TBlock>(LaneWidth width)
-        where TBlock : unmanaged, IQuantFormat<TBlock> => width switch
+        where TBlock : unmanaged, IQuantFormat<TBlock>
+    {
+        // A format's tables are there before its kernels are compiled: the loops would otherwise ask for them each time.
+        RuntimeHelpers.RunClassConstructor(typeof(TBlock).TypeHandle);
+        return width switch
         {
             LaneWidth.Avx512 => new QuantRows<TBlock, Lanes512, Vector512<float>>
             {
@@ -94,4 +138,5 @@ internal static class Dispatch
                 Integers = new IntegerRows<TBlock, Lanes128, Quad128, Integers128, Bytes128>(),
             },
         };
+    }
 }

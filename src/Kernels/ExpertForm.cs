@@ -15,7 +15,7 @@ internal enum ExpertForm
 
     /// <summary>
     /// Expert-centric: tokens grouped by expert, padded, gathered, grouped products, combined. Activations in 8-bit blocks of 32 for quantized
-    /// weights, in the weights' own type for floating-point ones.
+    /// weights, in the weights' own type for floating-point ones (FP8 and MXFP8: in MXFP8).
     /// </summary>
     Conventional,
 

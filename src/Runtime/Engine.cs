@@ -1,9 +1,11 @@
+using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
+using WarpDecode.Runtime.Benchmarking;
 using WarpDecode.Runtime.Models;
 using WarpDecode.Runtime.Text;
 
@@ -57,6 +59,7 @@ public sealed partial class Engine : IDisposable
             if (capped is not null) notes.Add(capped);
             if (plan is not null) notes.Add($"memory: {plan.Check(placement, ContextLength)}");
             if (!placement.IsWhole) notes.Add($"{placement}");
+            if (PackedBytes(view => plan is null || !placement.OnDevice(view)) is > 0 and var packed) notes.Add(PlanPacked(packed));
             model = Bind(architecture, options);
             step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
             rows = new int[step.Capacity];
@@ -124,9 +127,10 @@ public sealed partial class Engine : IDisposable
     internal MoeForm Moe { get; }
 
     /// <summary>Opens a model: maps the file, checks it, binds its weights and sizes every buffer.</summary>
-    /// <param name="path">A GGUF file.</param>
+    /// <param name="path">What <see cref="ModelFile.Open"/> takes.</param>
     /// <param name="options">How to open it; null for the defaults.</param>
     /// <exception cref="ModelFileException">The file cannot be used; the message says where and why.</exception>
+    /// <exception cref="MemoryPlanException">Weights that must be put together in memory do not fit there.</exception>
     /// <exception cref="GpuException">The GPU was asked for, and there is none or the model does not fit on it; the message says which.</exception>
     /// <exception cref="ArgumentException">An option that this model or machine cannot fulfil.</exception>
     /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
@@ -515,6 +519,16 @@ public sealed partial class Engine : IDisposable
         var length = (int)Math.Max(PageTokens, longest);
         note = $"context {length} of the model's {config.ContextLength} tokens: the cache for all of them would take more than {(memory < left ? "half of the memory" : "the device has left")} (ask for another length to override)";
         return length;
+    }
+
+    /// <summary>Bytes of the weights that no file holds as they are computed with: those of them that go to the host take memory of its own.</summary>
+    private long PackedBytes(Predicate<TensorView> onHost) => file.Tensors.Where(t => !t.IsMapped && onHost(t)).Sum(t => t.Bytes);
+
+    private static string PlanPacked(long bytes)
+    {
+        var available = HostMachine.AvailableBytes;
+        var plan = string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F2} GB of weights are put together in memory, because the file keeps their scales or columns apart");
+        return bytes <= available ? $"memory: {plan}" : throw new MemoryPlanException(string.Create(CultureInfo.InvariantCulture, $"it does not fit in memory: {plan}; {available / 1e9:F2} GB are available"));
     }
 
     private int MostTokens(EngineOptions options) => Math.Max(Math.Min(options.PrefillTokens ?? backend.PrefillTokens, ContextLength), options.Sessions);

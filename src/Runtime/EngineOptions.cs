@@ -33,7 +33,7 @@ public enum MoeForm
 
     /// <summary>
     /// Expert-centric: tokens grouped by expert, padded, gathered, multiplied in groups, combined. For quantized weights activations are
-    /// quantized to 8 bits in blocks of 32, for floating-point weights rounded to the weights' type.
+    /// quantized to 8 bits in blocks of 32, for floating-point weights rounded to the weights' type, for FP8 ones to MXFP8.
     /// </summary>
     Conventional,
 

@@ -51,8 +51,8 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
     public Tensor Vector(string name, int length)
     {
         var view = Require(name, length);
-        if (view.Type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16))
-            ModelFileException.Throw("type of tensor", PathOf(view), name, view.Offset, "F32, F16 or BF16", view.Type.ToString());
+        if (!Dispatch.Supports(view.Type) || view.Type.BlockValues() > 1)
+            ModelFileException.Throw("type of tensor", PathOf(view), name, view.Offset, "a type of plain numbers, such as F32", view.Type.ToString());
         var vector = backend.LoadVector(view);
         Bound?.Invoke(view);
         return vector;

@@ -32,26 +32,24 @@ internal unsafe struct Q4_K : IQuantFormat<Q4_K>
 
     public static bool Nibbles => true;
 
+    public static bool IsUnsigned => true;
+
     public static bool HasOffset => true;
 
     public static float At(ref Q4_K block, int i)
     {
         var group = i / 32;
         int scale, min;
-        if (group < 4)
-        {
-            scale = block.ScaleBits[group] & 63;
-            min = block.ScaleBits[group + 4] & 63;
-        }
-        else
-        {
-            scale = (block.ScaleBits[group + 4] & 15) | ((block.ScaleBits[group - 4] >> 6) << 4);
-            min = (block.ScaleBits[group + 4] >> 4) | ((block.ScaleBits[group] >> 6) << 4);
-        }
+        fixed (byte* bits = block.ScaleBits) (scale, min) = ScaleAndMin(bits, group);
         var pair = block.Q[(group / 2 * 32) + (i % 32)];
         var q = (group & 1) == 0 ? pair & 15 : pair >> 4;
         return (F16.ToSingle(block.D) * scale * q) - (F16.ToSingle(block.DMin) * min);
     }
+
+    /// <summary>s[group] and m[group]; Q5_K has them in the same twelve bytes.</summary>
+    public static (int Scale, int Min) ScaleAndMin(byte* bits, int group) => group < 4
+        ? (bits[group] & 63, bits[group + 4] & 63)
+        : ((bits[group + 4] & 15) | ((bits[group - 4] >> 6) << 4), (bits[group + 4] >> 4) | ((bits[group] >> 6) << 4));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Scales(Q4_K* block, float* scales, float* offsets)

@@ -1,4 +1,5 @@
 using System.Numerics;
+using WarpDecode.Formats;
 
 namespace WarpDecode.Kernels.Cpu;
 
@@ -72,7 +73,9 @@ internal sealed unsafe class Conventional(bool mxfp8) : IDisposable
         lists.Dispose();
     }
 
-    private Form FormOf(HostWeight weight) => mxfp8 ? Form.Mxfp8 : weight.Kernel.Integers is null ? Form.Float : Form.Integers;
+    // Weights of 8-bit floats have no integers to multiply with: activations become 8-bit floats too.
+    private Form FormOf(HostWeight weight) =>
+        mxfp8 ? Form.Mxfp8 : weight.Kernel.Integers is not null ? Form.Integers : weight.Type.BlockValues() > 1 ? Form.Mxfp8 : Form.Float;
 
     private long RowBytes(HostWeight weight) => FormOf(weight) == Form.Integers ? weight.Kernel.Integers!.RowBytes(weight.Columns) : (long)weight.Columns * sizeof(float);
 

@@ -15,11 +15,11 @@ internal unsafe interface IIntegerLanes<W, F>
     where W : struct
     where F : struct
 {
-    /// <summary>Joins weights 0–15 and 16–31 of rows a and b; they are 0 … 15 if <paramref name="nibbles"/>, else signed bytes.</summary>
-    static abstract W Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool nibbles);
+    /// <summary>Joins weights 0–15 and 16–31 of rows a and b; they are 0 … 63 if <paramref name="unsigned"/>, else signed bytes.</summary>
+    static abstract W Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool unsigned);
 
     /// <summary>The sums. <paramref name="corrections"/> as <see cref="Integers.Corrections"/> wrote them for these activations.</summary>
-    static abstract F Dot(W weights, sbyte* x, int* corrections, bool nibbles);
+    static abstract F Dot(W weights, sbyte* x, int* corrections, bool unsigned);
 
     /// <summary>Lanes 0 … 7 a, 8 … 15 b.</summary>
     static abstract F Halves(float a, float b);
@@ -69,24 +69,24 @@ internal static unsafe class Integers
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<sbyte> Join(Vector128<sbyte> low, Vector128<sbyte> high, bool nibbles)
+    public static Vector256<sbyte> Join(Vector128<sbyte> low, Vector128<sbyte> high, bool unsigned)
     {
         var all = Vector256.Create(low, high);
-        return AddsBias && !nibbles ? all ^ Vector256.Create(unchecked((sbyte)0x80)) : all;
+        return AddsBias && !unsigned ? all ^ Vector256.Create(unchecked((sbyte)0x80)) : all;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(Vector256<sbyte> weights, sbyte* x, int* corrections, bool nibbles)
+    public static Vector256<int> Dot(Vector256<sbyte> weights, sbyte* x, int* corrections, bool unsigned)
     {
-        if (!AvxVnni.IsSupported) return DotAvx2(weights, Vector256.Load(x), nibbles);
-        return AvxVnni.MultiplyWideningAndAdd(nibbles ? Vector256<int>.Zero : Vector256.Load(corrections), weights.AsByte(), Vector256.Load(x));
+        if (!AvxVnni.IsSupported) return DotAvx2(weights, Vector256.Load(x), unsigned);
+        return AvxVnni.MultiplyWideningAndAdd(unsigned ? Vector256<int>.Zero : Vector256.Load(corrections), weights.AsByte(), Vector256.Load(x));
     }
 
     /// <summary>The same without the instruction: |w| times x with the sign of w, in 16 bits, which 2 · 128 · 127 does not leave.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotAvx2(Vector256<sbyte> weights, Vector256<sbyte> x, bool nibbles)
+    public static Vector256<int> DotAvx2(Vector256<sbyte> weights, Vector256<sbyte> x, bool unsigned)
     {
-        var pairs = nibbles
+        var pairs = unsigned
             ? Avx2.MultiplyAddAdjacent(weights.AsByte(), x)
             : Avx2.MultiplyAddAdjacent(Avx2.Abs(weights), Avx2.Sign(x, weights));
         return Avx2.MultiplyAddAdjacent(pairs, Vector256<short>.One);
@@ -121,12 +121,12 @@ internal static unsafe class Integers
 internal unsafe struct Integers512 : IIntegerLanes<Bytes256, Vector512<float>>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Bytes256 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool nibbles) =>
-        new() { A = Integers.Join(a0, a1, nibbles), B = Integers.Join(b0, b1, nibbles) };
+    public static Bytes256 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool unsigned) =>
+        new() { A = Integers.Join(a0, a1, unsigned), B = Integers.Join(b0, b1, unsigned) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Dot(Bytes256 weights, sbyte* x, int* corrections, bool nibbles) => Vector512.ConvertToSingle(
-        Vector512.Create(Integers.Dot(weights.A, x, corrections, nibbles), Integers.Dot(weights.B, x, corrections, nibbles)));
+    public static Vector512<float> Dot(Bytes256 weights, sbyte* x, int* corrections, bool unsigned) => Vector512.ConvertToSingle(
+        Vector512.Create(Integers.Dot(weights.A, x, corrections, unsigned), Integers.Dot(weights.B, x, corrections, unsigned)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Halves(float a, float b) => Vector512.Create(Vector256.Create(a), Vector256.Create(b));
@@ -147,14 +147,14 @@ internal unsafe struct Integers512 : IIntegerLanes<Bytes256, Vector512<float>>
 internal unsafe struct Integers256 : IIntegerLanes<Bytes256, Pair256>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Bytes256 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool nibbles) =>
-        new() { A = Integers.Join(a0, a1, nibbles), B = Integers.Join(b0, b1, nibbles) };
+    public static Bytes256 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool unsigned) =>
+        new() { A = Integers.Join(a0, a1, unsigned), B = Integers.Join(b0, b1, unsigned) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Pair256 Dot(Bytes256 weights, sbyte* x, int* corrections, bool nibbles) => new()
+    public static Pair256 Dot(Bytes256 weights, sbyte* x, int* corrections, bool unsigned) => new()
     {
-        A = Vector256.ConvertToSingle(Integers.Dot(weights.A, x, corrections, nibbles)),
-        B = Vector256.ConvertToSingle(Integers.Dot(weights.B, x, corrections, nibbles)),
+        A = Vector256.ConvertToSingle(Integers.Dot(weights.A, x, corrections, unsigned)),
+        B = Vector256.ConvertToSingle(Integers.Dot(weights.B, x, corrections, unsigned)),
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -179,11 +179,11 @@ internal unsafe struct Integers256 : IIntegerLanes<Bytes256, Pair256>
 internal unsafe struct Integers128 : IIntegerLanes<Bytes128, Quad128>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Bytes128 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool nibbles) =>
+    public static Bytes128 Join(Vector128<sbyte> a0, Vector128<sbyte> a1, Vector128<sbyte> b0, Vector128<sbyte> b1, bool unsigned) =>
         new() { A0 = a0, A1 = a1, B0 = b0, B1 = b1 };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Quad128 Dot(Bytes128 weights, sbyte* x, int* corrections, bool nibbles)
+    public static Quad128 Dot(Bytes128 weights, sbyte* x, int* corrections, bool unsigned)
     {
         var (x0, x1) = (Vector128.Load(x), Vector128.Load(x + 16));
         return new()

@@ -74,7 +74,7 @@ internal sealed unsafe class IntegerRows<TBlock, L, F, V, W> : IntegerRows
                 row.S[at / 32] = scale * Vector256.Sum((i + j) + (k + l));
             }
         }
-        if (!TBlock.Nibbles) Integers.Corrections(row.Q, row.Corrections, columns);
+        if (!TBlock.IsUnsigned) Integers.Corrections(row.Q, row.Corrections, columns);
     }
 
     [SkipLocalsInit]
@@ -202,7 +202,7 @@ internal sealed unsafe class IntegerRows<TBlock, L, F, V, W> : IntegerRows
                 for (var i = 0; i < TBlock.Part / 32; i++)
                 {
                     var w = V.Join(TBlock.Load16(a, part, 2 * i), TBlock.Load16(a, part, (2 * i) + 1),
-                        TBlock.Load16(b, part, 2 * i), TBlock.Load16(b, part, (2 * i) + 1), TBlock.Nibbles);
+                        TBlock.Load16(b, part, 2 * i), TBlock.Load16(b, part, (2 * i) + 1), TBlock.IsUnsigned);
                     var scale = Scale(scales);
                     s0 = AddToken(w, scale, x, corrections, d, 0, s0);
                     s1 = AddToken(w, scale, x, corrections, d, stride, s1);
@@ -226,15 +226,15 @@ internal sealed unsafe class IntegerRows<TBlock, L, F, V, W> : IntegerRows
     private static F Add(TBlock* a, TBlock* b, nint part, int i, float* scale, sbyte* x, int* corrections, float* d, F sum)
     {
         var w = V.Join(TBlock.Load16(a, part, 2 * i), TBlock.Load16(a, part, (2 * i) + 1),
-            TBlock.Load16(b, part, 2 * i), TBlock.Load16(b, part, (2 * i) + 1), TBlock.Nibbles);
-        return L.MultiplyAdd(V.Dot(w, x, corrections, TBlock.Nibbles), L.Multiply(Scale(scale), L.Broadcast(*d)), sum);
+            TBlock.Load16(b, part, 2 * i), TBlock.Load16(b, part, (2 * i) + 1), TBlock.IsUnsigned);
+        return L.MultiplyAdd(V.Dot(w, x, corrections, TBlock.IsUnsigned), L.Multiply(Scale(scale), L.Broadcast(*d)), sum);
     }
 
     /// <summary>Adds 32 columns of both rows for a token whose x lies <paramref name="offset"/> bytes on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static F AddToken(W w, F scale, sbyte* x, int* corrections, float* d, nint offset, F sum)
     {
-        var products = V.Dot(w, x + offset, (int*)((byte*)corrections + offset), TBlock.Nibbles);
+        var products = V.Dot(w, x + offset, (int*)((byte*)corrections + offset), TBlock.IsUnsigned);
         return L.MultiplyAdd(products, L.Multiply(scale, L.Broadcast(*(float*)((byte*)d + offset))), sum);
     }
 

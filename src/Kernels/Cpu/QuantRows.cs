@@ -291,6 +291,9 @@ internal sealed unsafe class QuantRows<TBlock, L, F> : RowKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static F Table(float* scale) =>
-        TBlock.HasOffset ? L.MultiplyAdd(L.Iota, L.Broadcast(*scale), L.Broadcast(scale[Offsets])) : L.Multiply(L.Iota, L.Broadcast(*scale));
+    private static F Table(float* scale)
+    {
+        var values = TBlock.HasCodebook ? L.Widen(TBlock.Codebook) : L.Iota;
+        return TBlock.HasOffset ? L.MultiplyAdd(values, L.Broadcast(*scale), L.Broadcast(scale[Offsets])) : L.Multiply(values, L.Broadcast(*scale));
+    }
 }

@@ -7,7 +7,7 @@ namespace WarpDecode.Kernels.Cpu;
 /// <summary>Activations rounded to a narrower type and widened back to FP32: what an expert product sees in the forms that round.</summary>
 internal static unsafe class Rounding
 {
-    /// <summary>Rounds to the type of floating-point weights, to nearest, ties to even; F32 is a copy.</summary>
+    /// <summary>Rounds to the type of the weights, to nearest, ties to even, if that is BF16 or F16; with other plain numbers it copies.</summary>
     public static void ToType(WeightType type, float* x, float* to, int count)
     {
         switch (type)
@@ -18,11 +18,9 @@ internal static unsafe class Rounding
             case WeightType.F16:
                 for (var i = 0; i < count; i++) to[i] = (float)(Half)x[i];
                 break;
-            case WeightType.F32:
+            default:
                 new ReadOnlySpan<float>(x, count).CopyTo(new Span<float>(to, count));
                 break;
-            default:
-                throw new ArgumentException($"{type} is no floating-point type");
         }
     }
 

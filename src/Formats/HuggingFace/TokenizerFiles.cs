@@ -1,0 +1,292 @@
+using System.Text.Json;
+
+namespace WarpDecode.Formats.HuggingFace;
+
+/// <summary>
+/// tokenizer.json, tokenizer_config.json and chat_template.jinja (huggingface/tokenizers; transformers) as <c>tokenizer.*</c> of GGUF.
+/// Byte-level BPE is understood; another tokenizer is told by the error that <see cref="Write(GgufWriter)"/> gives back, since a model can be run
+/// on token ids without one.
+/// </summary>
+internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFile? generation)
+{
+    private const string Prefix = "tokenizer.ggml.";
+    private const string Advice = "This runtime cannot read text for this model yet: use one with a byte-level BPE tokenizer.";
+    private const string Contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+    private const string SymbolsAndSpace = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+    /// <summary>
+    /// How text is cut into words, by the expressions in tokenizer.json one after another, and the name that GGUF has for it. The last,
+    /// "gpt2", stands for the expression that the byte level brings along itself.
+    /// </summary>
+    private static readonly (string Name, bool WholeWords, string[] Stages)[] PreTokenizers =
+    [
+        ("gpt-2", false, ["gpt2"]),
+        ("qwen2", false, [Contraction + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + SymbolsAndSpace]),
+        ("llama-bpe", true, [Contraction + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + SymbolsAndSpace]),
+        ("gpt-4o", false,
+        [
+            @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+" + Contraction + "?"
+            + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*" + Contraction + "?"
+            + @"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        ]),
+        ("deepseek-v3", false,
+        [
+            @"\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
+            "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+        ]),
+        ("starcoder", false, ["digits", "gpt2"]),
+    ];
+
+    private static readonly string[] EndKeys = ["eos_token_id", "eot_token_id", "eom_token_id"];
+
+    private readonly JsonFile? tokenizerConfig = folder.FindJson("tokenizer_config.json");
+
+    /// <summary>Writes what there is; gives back why there is no tokenizer, or null if there is one.</summary>
+    public ModelFileException? Write(GgufWriter to)
+    {
+        WriteTemplate(to);
+        try
+        {
+            if (folder.FindJson("tokenizer.json") is not { } file)
+            {
+                return new ModelFileException("tokenizer not supported yet:", folder.Path, null, null, "a tokenizer.json",
+                    folder.Find("tokenizer.model") is null ? "none" : "a tokenizer.model (SentencePiece) alone", Advice);
+            }
+            Write(file, to);
+            return null;
+        }
+        catch (ModelFileException e)
+        {
+            return e;
+        }
+    }
+
+    private void Write(JsonFile file, GgufWriter to)
+    {
+        if (!file.TryGet("model", out var model)) file.Wrong("model", "an object", model);
+        var kind = JsonFile.TryGet(model, "type", out var type) ? file.TextOf("model.type", type) : "none";
+        var fallback = JsonFile.TryGet(model, "byte_fallback", out var flag) && flag.ValueKind == JsonValueKind.True;
+        if (kind != "BPE" || fallback)
+            Refuse(file, "tokenizer not supported yet:", "model.type", "byte-level BPE", fallback ? "BPE with a fallback to bytes (SentencePiece)" : kind);
+        CheckNormalizer(file);
+        var pre = PreTokenizer(file, JsonFile.TryGet(model, "ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True);
+        var (texts, types) = Tokens(file, model);
+        var merges = Merges(file, model);
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var id = texts.Length - 1; id >= 0; id--) ids[texts[id]] = id;
+        var ends = Ends(ids, file);
+        var bos = Named("bos_token", ids) ?? Ids("bos_token_id").Cast<int?>().FirstOrDefault();
+        var (unknown, padding) = (Named("unk_token", ids), Named("pad_token", ids));
+        var (begins, finishes) = Surround(file, ids, bos, ends.Count > 0 ? ends[0] : null);
+
+        // All of it is known now: what is written is whole.
+        to.Add(Prefix + "model", "gpt2").Add(Prefix + "pre", pre).Add(Prefix + "tokens", texts).Add(Prefix + "token_type", types).Add(Prefix + "merges", merges);
+        Put("bos_token_id", bos);
+        for (var i = 0; i < ends.Count; i++) Put(EndKeys[i], ends[i]);
+        Put("unknown_token_id", unknown);
+        Put("padding_token_id", padding);
+        to.Add(Prefix + "add_bos_token", begins && bos is not null).Add(Prefix + "add_eos_token", finishes && ends.Count > 0);
+
+        void Put(string name, int? id)
+        {
+            if (id is { } known && known < texts.Length) to.Add(Prefix + name, (uint)known);
+        }
+    }
+
+    // A GGUF of byte-level BPE names no normalization, and none is done: NFC leaves text as it is that is composed already.
+    private static void CheckNormalizer(JsonFile file)
+    {
+        if (!file.TryGet("normalizer", out var normalizer)) return;
+        var kind = JsonFile.TryGet(normalizer, "type", out var type) ? file.TextOf("normalizer.type", type) : "none";
+        if (kind == "Sequence" && JsonFile.TryGet(normalizer, "normalizers", out var list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() == 0) return;
+        if (kind != "NFC") Refuse(file, "tokenizer not supported yet:", "normalizer", "none or NFC", kind);
+    }
+
+    private static string PreTokenizer(JsonFile file, bool wholeWords)
+    {
+        var stages = new List<string>();
+        if (file.TryGet("pre_tokenizer", out var pre)) Collect(pre);
+        foreach (var known in PreTokenizers)
+        {
+            if (known.WholeWords == wholeWords && known.Stages.SequenceEqual(stages, StringComparer.Ordinal)) return known.Name;
+        }
+        Refuse(file, "pre-tokenizer not supported yet:", "pre_tokenizer", $"that of {string.Join(", ", PreTokenizers.Select(p => p.Name))}",
+            (stages.Count == 0 ? "none" : string.Join(" · ", stages)) + (wholeWords ? ", with ignore_merges" : ""));
+        return "";
+
+        void Collect(JsonElement stage)
+        {
+            var kind = JsonFile.TryGet(stage, "type", out var type) ? file.TextOf("pre_tokenizer.type", type) : "none";
+            switch (kind)
+            {
+                case "Sequence" when JsonFile.TryGet(stage, "pretokenizers", out var list) && list.ValueKind == JsonValueKind.Array:
+                    foreach (var inner in list.EnumerateArray()) Collect(inner);
+                    break;
+                case "Split" when JsonFile.TryGet(stage, "pattern", out var pattern) && JsonFile.TryGet(pattern, "Regex", out var regex)
+                    && Is(stage, "behavior", "Isolated") && !IsTrue(stage, "invert"):
+                    stages.Add(file.TextOf("pre_tokenizer.pattern.Regex", regex));
+                    break;
+                case "Digits" when IsTrue(stage, "individual_digits"):
+                    stages.Add("digits");
+                    break;
+                case "ByteLevel" when !IsTrue(stage, "add_prefix_space"):
+                    // Left out it means yes.
+                    if (!JsonFile.TryGet(stage, "use_regex", out var own) || own.ValueKind == JsonValueKind.True) stages.Add("gpt2");
+                    break;
+                default:
+                    stages.Add(kind + " as it is set here");
+                    break;
+            }
+        }
+    }
+
+    private (string[] Texts, int[] Types) Tokens(JsonFile file, JsonElement model)
+    {
+        const int normal = 1, control = 3, userDefined = 4, unused = 5;
+        if (!JsonFile.TryGet(model, "vocab", out var vocabulary) || vocabulary.ValueKind != JsonValueKind.Object) file.Wrong("model.vocab", "an object", vocabulary);
+        var most = (int)Math.Min(Limits.ArrayElements, 1 << 24);
+        var tokens = new Dictionary<int, (string Text, int Type)>();
+        foreach (var entry in vocabulary.EnumerateObject())
+        {
+            var (name, id) = (file.NameOf(entry), 0);
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong($"model.vocab.{name}", "a token's number", entry.Value);
+            if (!tokens.TryAdd(id, (name, normal))) file.Wrong($"model.vocab.{name}", "a number of its own", entry.Value);
+        }
+        if (file.TryGet("added_tokens", out var added) && added.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var token in added.EnumerateArray())
+            {
+                var id = 0;
+                if (!JsonFile.TryGet(token, "id", out var number) || number.ValueKind != JsonValueKind.Number || !number.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong("added_tokens.id", "a token's number", number);
+                if (!JsonFile.TryGet(token, "content", out var content)) file.Wrong("added_tokens.content", "a text", content);
+                var text = file.TextOf("added_tokens.content", content);
+                tokens[id] = (text, IsTrue(token, "special") || LooksSpecial(text) ? control : userDefined);
+            }
+        }
+        // The table of embeddings may be higher than the vocabulary; what is between is no token.
+        var count = Math.Max(tokens.Count == 0 ? 0 : tokens.Keys.Max() + 1, config.Integer("vocab_size", 0, most));
+        // A lying number allocates no more than a few times the file: real gaps are filled up to a round size.
+        if (count > (2L * tokens.Count) + 65_536) file.Wrong("model.vocab", $"numbers below {(2L * tokens.Count) + 65_536}", added);
+        var (texts, types) = (new string[count], new int[count]);
+        for (var id = 0; id < count; id++) (texts[id], types[id]) = tokens.TryGetValue(id, out var token) ? token : ($"[PAD{id}]", unused);
+        return (texts, types);
+    }
+
+    // Models whose added tokens are not marked as special, though they are: llama.cpp's converter knows them by their looks as well.
+    private static bool LooksSpecial(string text) => text is "<pad>" or "<mask>"
+        || (text.StartsWith("<|", StringComparison.Ordinal) && text.EndsWith("|>", StringComparison.Ordinal))
+        || (text.StartsWith("<｜", StringComparison.Ordinal) && text.EndsWith("｜>", StringComparison.Ordinal));
+
+    private static string[] Merges(JsonFile file, JsonElement model)
+    {
+        if (!JsonFile.TryGet(model, "merges", out var list) || list.ValueKind != JsonValueKind.Array) file.Wrong("model.merges", "an array", list);
+        var merges = new string[list.GetArrayLength()];
+        var i = 0;
+        foreach (var merge in list.EnumerateArray())
+        {
+            if (merge.ValueKind == JsonValueKind.String)
+            {
+                merges[i++] = file.TextOf("model.merges", merge);
+                continue;
+            }
+            if (merge.ValueKind != JsonValueKind.Array || merge.GetArrayLength() != 2) file.Wrong($"model.merges[{i}]", "two tokens", merge);
+            var (left, right) = (file.TextOf($"model.merges[{i}]", merge[0]), file.TextOf($"model.merges[{i}]", merge[1]));
+            if (left.Contains(' ', StringComparison.Ordinal) || right.Contains(' ', StringComparison.Ordinal)) file.Wrong($"model.merges[{i}]", "tokens without spaces", merge);
+            merges[i++] = $"{left} {right}";
+        }
+        return merges;
+    }
+
+    /// <summary>The tokens that end an answer, the one of the tokenizer first.</summary>
+    private List<int> Ends(Dictionary<string, int> ids, JsonFile file)
+    {
+        var ends = new List<int>();
+        if (Named("eos_token", ids) is { } eos) ends.Add(eos);
+        foreach (var id in Ids("eos_token_id"))
+        {
+            if (!ends.Contains(id)) ends.Add(id);
+        }
+        if (ends.Count > EndKeys.Length) Refuse(file, "tokenizer not supported yet:", "eos_token_id", "at most three tokens that end an answer", ends.Count.ToString());
+        return ends;
+    }
+
+    // As the makers of the answers say, else as the model's config does.
+    private IEnumerable<int> Ids(string name)
+    {
+        foreach (var source in new[] { generation, config })
+        {
+            if (source is null || !source.TryGet(name, out var value)) continue;
+            var list = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value];
+            foreach (var one in list)
+            {
+                var id = 0;
+                if (one.ValueKind != JsonValueKind.Number || !one.TryGetInt32(out id) || id < 0) source.Wrong(name, "a token's number, or several", one);
+                yield return id;
+            }
+            yield break;
+        }
+    }
+
+    // A token of tokenizer_config.json, by its text or as an object with its text.
+    private int? Named(string name, Dictionary<string, int> ids)
+    {
+        if (tokenizerConfig is null || !tokenizerConfig.TryGet(name, out var value)) return null;
+        if (value.ValueKind == JsonValueKind.Object && !JsonFile.TryGet(value, "content", out value)) return null;
+        return ids.TryGetValue(tokenizerConfig.TextOf(name, value), out var id) ? id : null;
+    }
+
+    // What is put around a text: by the template of the post-processor if it has one, else by the flags of tokenizer_config.json.
+    private (bool Bos, bool Eos) Surround(JsonFile file, Dictionary<string, int> ids, int? bos, int? eos)
+    {
+        var found = file.TryGet("post_processor", out var processor) ? Template(processor) : null;
+        if (found is null) return (tokenizerConfig?.Flag("add_bos_token", false) ?? false, tokenizerConfig?.Flag("add_eos_token", false) ?? false);
+        return (Is(found.Value[0], bos), Is(found.Value[found.Value.GetArrayLength() - 1], eos));
+
+        bool Is(JsonElement part, int? id) => id is not null && JsonFile.TryGet(part, "SpecialToken", out var token) && JsonFile.TryGet(token, "id", out var text)
+            && ids.TryGetValue(file.TextOf("post_processor", text), out var known) && known == id;
+
+        static JsonElement? Template(JsonElement processor)
+        {
+            if (TokenizerFiles.Is(processor, "type", "TemplateProcessing") && JsonFile.TryGet(processor, "single", out var single)
+                && single.ValueKind == JsonValueKind.Array && single.GetArrayLength() > 0)
+            {
+                return single;
+            }
+            if (!JsonFile.TryGet(processor, "processors", out var list) || list.ValueKind != JsonValueKind.Array) return null;
+            foreach (var inner in list.EnumerateArray())
+            {
+                if (Template(inner) is { } template) return template;
+            }
+            return null;
+        }
+    }
+
+    private void WriteTemplate(GgufWriter to)
+    {
+        string? template = null;
+        if (folder.Find("chat_template.jinja") is { } path)
+        {
+            using var file = new MappedFile(path);
+            if (file.Length > (long)Limits.StringBytes)
+                ModelFileException.Throw("length", path, null, null, $"at most {Limits.StringBytes} bytes", file.Length.ToString(), "This is not a chat template.");
+            template = System.Text.Encoding.UTF8.GetString(file.Span(0, (int)file.Length));
+            file.CheckWhole();
+        }
+        else if (tokenizerConfig is not null && tokenizerConfig.TryGet("chat_template", out var value))
+        {
+            // One text, or several by name.
+            if (value.ValueKind == JsonValueKind.Array)
+                value = value.EnumerateArray().FirstOrDefault(t => Is(t, "name", "default")) is var named && JsonFile.TryGet(named, "template", out var text) ? text : default;
+            if (value.ValueKind != JsonValueKind.Undefined) template = tokenizerConfig.TextOf("chat_template", value);
+        }
+        if (template is not null) to.Add("tokenizer.chat_template", template);
+    }
+
+    private static bool Is(JsonElement parent, string name, string text) =>
+        JsonFile.TryGet(parent, name, out var value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
+    private static bool IsTrue(JsonElement parent, string name) => JsonFile.TryGet(parent, name, out var value) && value.ValueKind == JsonValueKind.True;
+
+    private static void Refuse(JsonFile file, string what, string item, string expected, string found) =>
+        ModelFileException.Throw(what, file.Path, item, null, expected, found, Advice);
+}
