@@ -273,7 +273,7 @@ public sealed partial class Engine : IDisposable
             lock (steps)
             {
                 ObjectDisposedException.ThrowIf(disposed, this);
-                CheckFile();
+                CheckFileBefore();
                 var count = Math.Min(added.Length, step.Capacity);
                 Prefill(session, added[..count], last: count == added.Length, reader);
                 added = added[count..];
@@ -365,7 +365,7 @@ public sealed partial class Engine : IDisposable
     private void Prepare(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        CheckFile();
+        CheckFileBefore();
         if (sessions.Length > step.Capacity || sessions.Length * PagesPerSession > step.PageTables.Length)
             throw new ArgumentException($"{sessions.Length} sessions in a step: the engine was opened for {step.PageTables.Length / PagesPerSession}");
         for (var i = 0; i < sessions.Length; i++)
@@ -483,10 +483,16 @@ public sealed partial class Engine : IDisposable
         CheckFile();
     }
 
-    /// <summary>Before a step, so that a file that shrank is not read, and after it, so that nothing computed from one gets out.</summary>
+    /// <summary>After a step: nothing that was computed from a file that shrank gets out.</summary>
     private void CheckFile()
     {
         if (readsFile) file.CheckWhole();
+    }
+
+    /// <summary>Before a step, where a read behind the file's end could not be survived: makes the time for one short.</summary>
+    private void CheckFileBefore()
+    {
+        if (!MapGuard.Works) CheckFile();
     }
 
     // Logits stay on the backend until somebody asks for them, for a sampler mostly wants only the best few. Each session that waits for

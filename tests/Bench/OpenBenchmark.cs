@@ -50,6 +50,7 @@ internal static class OpenBenchmark
         var (firstMap, firstOpen) = (0.0, 0.0);
         var (mapped, opened, stepped) = (0L, 0L, 0L);
         var bytes = 0L;
+        var check = new Rates();
         for (var i = -1; i < repeats; i++) // the first compiles the code
         {
             var begun = Stopwatch.GetTimestamp();
@@ -60,6 +61,9 @@ internal static class OpenBenchmark
                 else map.Add(took);
                 bytes = file.Length;
                 mapped = Touched(path);
+                begun = Stopwatch.GetTimestamp();
+                for (var n = 0; n < 1000; n++) file.CheckWhole();
+                if (i >= 0) check.Add(Stopwatch.GetElapsedTime(begun).TotalMicroseconds / 1000);
             }
             begun = Stopwatch.GetTimestamp();
             using var engine = Engine.Open(path, options);
@@ -76,6 +80,7 @@ internal static class OpenBenchmark
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileName(path)}, {bytes / (double)(1L << 30):F2} GiB, context {context}, {HostMachine.Description}"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"map and check: {map} ms (first, with compiling, {firstMap:F1}); touched {Kib(mapped)} of the file"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"open an engine: {open} ms (first {firstOpen:F1}); touched {Kib(opened)}"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"check that it did not shrink, once a step: {check} µs each"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"first token's step: {step} ms; touched {Kib(stepped)}"));
     }
 
