@@ -204,7 +204,7 @@ public class EncoderTests
     private static float[] Decode<T>(byte[] bytes)
         where T : unmanaged, IBlockFormat<T>
     {
-        var blocks = MemoryMarshal.Cast<byte, T>(bytes);
+        var blocks = MemoryMarshal.Cast<byte, T>(bytes.AsSpan());
         var weights = new float[blocks.Length * T.Values];
         for (var i = 0; i < weights.Length; i++) weights[i] = T.At(ref blocks[i / T.Values], i % T.Values);
         return weights;
