@@ -13,7 +13,7 @@ public sealed class QuantizeTests(ModelFiles files) : IClassFixture<ModelFiles>
         var output = Path.Combine(files.Folder, "q4_k_m.gguf");
         var run = WdRun.Run("quantize", WdRun.Model, output, "q4_K_m", "-v");
         Assert.Equal(0, run.Code);
-        Assert.Contains("blk.0.attn_norm.weight [128] F32, as it was", run.Lines);
+        Assert.Contains("blk.0.attn_norm.weight [256] F32, as it was", run.Lines);
         Assert.Matches(@"^Q4_K_M: \d+ tensors \(.*Q4_K \d+.*\), \d+\.\d\d bits a weight, \d\.\d MB -> \d\.\d MB in \d+\.\d s: .*q4_k_m.gguf$", run.Lines[^1]);
         Assert.Equal(0, WdRun.Run(output, "-p", "hi", "-n", "4", "--temp", "0", "--backend", "cpu").Code);
         WdRun.Run("quantize", WdRun.Model, output, "Q8_0").Fails(1, "q4_k_m.gguf exists", "--force");

@@ -131,13 +131,15 @@ public static class Quantizer
             var made = new GgufWriter(file.Metadata.GetString("general.architecture"));
             foreach (var key in file.Metadata.Keys)
             {
-                if (key is "general.architecture" or FileTypeKey or VersionKey) continue;
+                if (key == "general.architecture") continue;
                 if (key.StartsWith("quantize.imatrix.", StringComparison.Ordinal)) continue; // of an earlier quantization
                 if (key.StartsWith("split.", StringComparison.Ordinal)) continue; // the output is one file
-                made.Copy(file.Metadata, key);
+                if (key == FileTypeKey) made.Add(key, options.Target.FileType);
+                else if (key == VersionKey) made.Add(key, QuantizationVersion);
+                else made.Copy(file.Metadata, key);
             }
-            made.Add(VersionKey, QuantizationVersion);
-            made.Add(FileTypeKey, options.Target.FileType);
+            if (!file.Metadata.Contains(VersionKey)) made.Add(VersionKey, QuantizationVersion);
+            if (!file.Metadata.Contains(FileTypeKey)) made.Add(FileTypeKey, options.Target.FileType);
             if (importance is null) return made;
             made.Add("quantize.imatrix.file", options.ImportancePath!);
             if (importance.Dataset is { } dataset) made.Add("quantize.imatrix.dataset", dataset);
