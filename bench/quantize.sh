@@ -30,7 +30,7 @@ perplexity() {
 echo "# Quantization against llama.cpp"
 echo
 echo "Written by \`bench/quantize.sh $(basename "$model") $(basename "$text")\`: wd-run $("$wd" --version) against"
-echo "$("$LLAMA/llama-quantize" --version 2>&1 | sed -n 's/^version: */llama.cpp /p'), both from the model in FP32, $threads threads."
+echo "$("$LLAMA/llama-perplexity" --version 2>&1 | sed -n 's/^version: */llama.cpp /p'), both from the model in FP32, $threads threads."
 echo
 echo "## Error of the weights"
 echo
