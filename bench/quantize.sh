@@ -21,16 +21,22 @@ seconds() { # what a command took, its output in the log
     "$@" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; return 1; }
     awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.1f", b - a }'
 }
-perplexity() {
-    "$LLAMA/llama-perplexity" -m "$1" -f "$text" -c "${CONTEXT:-512}" --chunks "${CHUNKS:--1}" -t "$threads" >"$folder/log" 2>&1 || { cat "$folder/log" >&2; return 1; }
-    sed -n 's/.*Final estimate: PPL = //p' "$folder/log" | sed 's/+\/-/±/'
+perplexity() { # its last lines are now and then lost: up to three times
+    local value=
+    for _ in 1 2 3; do
+        "$LLAMA/llama-perplexity" -m "$1" -f "$text" -c "${CONTEXT:-512}" --chunks "${CHUNKS:--1}" -t "$threads" >"$folder/log" 2>&1 || break
+        value=$(sed -n 's/.*Final estimate: PPL = //p' "$folder/log" | sed 's/+\/-/±/')
+        [ -z "$value" ] || { echo "$value"; return; }
+    done
+    cat "$folder/log" >&2
+    return 1
 }
 
 "$wd" quantize "$model" "$base" F32 --allow-requantize >/dev/null
 echo "# Quantization against llama.cpp"
 echo
 echo "Written by \`bench/quantize.sh $(basename "$model") $(basename "$text")\`: wd-run $("$wd" --version) against"
-echo "$("$LLAMA/llama-quantize" --version 2>&1 | sed -n 's/^version: */llama.cpp /p'), both from the model in FP32, $threads threads."
+echo "$("$LLAMA/llama-perplexity" --version 2>&1 | sed -n 's/^version: */llama.cpp /p'), both from the model in FP32, $threads threads."
 echo
 echo "## Error of the weights"
 echo
