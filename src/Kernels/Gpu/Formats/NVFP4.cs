@@ -63,7 +63,8 @@ internal struct NVFP4 : ILaneFormat
     {
         if (s >= 8) return (((s >> 3) + 7) << 10) | ((s & 7) << 7);
         if (s == 0) return 0;
-        var top = s >= 4 ? 2 : s >= 2 ? 1 : 0;
+        // The highest bit that is set, 0 to 2, without a choice: ILGPU folds two nested ones of constants into one.
+        var top = (int)((s >> 1) - ((s >> 2) & (s >> 1) & 1));
         return (uint)((top + 5) << 10) | ((s << (10 - top)) & 0x3FF);
     }
 }
