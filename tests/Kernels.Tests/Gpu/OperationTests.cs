@@ -124,6 +124,7 @@ public sealed class OperationTests : IDisposable
     [MemberData(nameof(Products))]
     public void ProductsAgree(WeightType type, int tokens, int columns, int[] rows)
     {
+        TestDevice.SkipSlow(TestDevice.IsOfMany(type));
         var pairs = rows.Select(r => Load(type, [r, columns])).ToArray();
         var step = Decode(new int[tokens], new int[tokens]);
         gpu.Begin(step);
@@ -167,6 +168,7 @@ public sealed class OperationTests : IDisposable
     [MemberData(nameof(Experts))]
     public void ExpertsAgree(WeightType type, int tokens, int experts, int topK, int columns, int rows)
     {
+        TestDevice.SkipSlow(TestDevice.IsOfMany(type));
         var router = Load(WeightType.F32, [experts, 8]);
         var (gate, up, down) = (Load(type, [experts, rows, columns]), Load(type, [experts, rows, columns]), Load(type, [experts, rows, columns]));
         var step = Decode(new int[tokens], new int[tokens]);

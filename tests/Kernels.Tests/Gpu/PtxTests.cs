@@ -2,8 +2,10 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels.Gpu.Formats;
 using Xunit;
 
 namespace WarpDecode.Kernels.Tests.Gpu;
@@ -14,6 +16,7 @@ namespace WarpDecode.Kernels.Tests.Gpu;
 /// </summary>
 public partial class PtxTests
 {
+    /// <summary>For 8.0 with every format; a format is no other on a neighbouring one, and there those that stand for the others do.</summary>
     [Theory]
     [InlineData(7, 5)]
     [InlineData(8, 0)]
@@ -25,6 +28,7 @@ public partial class PtxTests
         using var ptx = new Ptx(major, minor);
         foreach (var (name, method) in kernels)
         {
+            if (major != 8 && method.GetGenericArguments().Any(IsOfMany)) continue;
             var (text, entry) = ptx.Compile(method, LaunchBounds.Of(method));
             Assert.Contains($".target sm_{major}{minor}", text, StringComparison.Ordinal);
             Assert.Contains($".entry {entry}(", text, StringComparison.Ordinal);
@@ -36,6 +40,10 @@ public partial class PtxTests
             CheckParameters(name, method, text);
         }
     }
+
+    private static bool IsOfMany(Type format) =>
+        typeof(ILaneFormat).IsAssignableFrom(format) && Environment.GetEnvironmentVariable("WD_SLOW_TESTS") != "1"
+        && TestDevice.IsOfMany((WeightType)format.GetProperty(nameof(ILaneFormat.Type))!.GetValue(null)!);
 
     /// <summary>The struct that a launch passes is the one that the kernel reads.</summary>
     private static void CheckParameters(string name, MethodInfo method, string text)

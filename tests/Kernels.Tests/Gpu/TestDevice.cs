@@ -1,4 +1,6 @@
+using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
+using Xunit;
 
 namespace WarpDecode.Kernels.Tests.Gpu;
 
@@ -9,6 +11,15 @@ namespace WarpDecode.Kernels.Tests.Gpu;
 internal static class TestDevice
 {
     public static bool IsEmulated => Environment.GetEnvironmentVariable("WD_TEST_DEVICE") != "cuda";
+
+    /// <summary>Leaves out on the emulator what takes it long and what other cases there show too; WD_SLOW_TESTS=1 leaves nothing out.</summary>
+    public static void SkipSlow(bool slow) => Assert.SkipWhen(
+        slow && IsEmulated && Environment.GetEnvironmentVariable("WD_SLOW_TESTS") != "1",
+        "slow without a GPU: set WD_TEST_DEVICE=cuda where there is one, or WD_SLOW_TESTS=1");
+
+    /// <summary>The types that stand for the others in what is computed with them: floats, bytes, nibbles, bits in planes, a table.</summary>
+    public static bool IsOfMany(WeightType type) => type is not (WeightType.F32 or WeightType.F16 or WeightType.BF16 or WeightType.Q8_0 or WeightType.Q5_0
+        or WeightType.Q4_K or WeightType.Q6_K or WeightType.MXFP4);
 
     public static GpuDevice Open() => IsEmulated ? new EmulatedDevice() : CudaDevice.Open();
 }
