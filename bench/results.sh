@@ -50,6 +50,7 @@ if [ "$part" = all ] || [ "$part" = cpu ]; then
     done
     measure default $model --backend cpu -p 256 -n 128 -b 1,2,4,8 -d 0 -r 11
     "$bench" startup --program "$wd" --out "$out/startup.json"
+    "$bench" open --repeats 9 | sed 's/^wd-open-[^,]*, /A sparse Qwen3-30B-A3B, /; s/$/  /' > "$out/open.md"
     "$bench" rows --mib 512 --repeats 5 --out "$out/rows.md"
 fi
 if [ "$part" != cpu ] && "$wd" info $model --json | tr -d ' \n' | grep -q '"backends":\["cuda"'; then
