@@ -31,6 +31,7 @@ public sealed class DenseTests : IDisposable
     [InlineData(4104, new[] { 2 }, 2)]    // two groups of columns for some of them
     public void EveryKernelOfAProductGivesTheSameBits(int columns, int[] rows, int tokens)
     {
+        TestDevice.SkipSlow(columns == 2312);
         var weights = rows.Select(r => new RandomWeights(WeightType.BF16, [r, columns], random)).ToArray();
         var (host, device) = (weights.Select(w => reference.Load(w.View)).ToArray(), weights.Select(w => gpu.Load(w.View)).ToArray());
         var (norm, input, total) = (Values(columns), Values(tokens * columns), rows.Sum());
@@ -69,6 +70,7 @@ public sealed class DenseTests : IDisposable
     [InlineData(5, 34, 5, true)]
     public void TheRouterChoosesAmongEqualsTheLowerId(int tokens, int experts, int topK, bool normalize)
     {
+        TestDevice.SkipSlow(tokens == 1);
         const int columns = 8;
         using var weight = new RandomWeights(WeightType.F32, [experts, columns], random);
         // Every third expert as the first one, some of the others as well.

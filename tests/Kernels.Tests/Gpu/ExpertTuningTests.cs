@@ -26,6 +26,7 @@ public sealed class ExpertTuningTests : IDisposable
     [InlineData(WeightType.BF16, 8, 40, new[] { "MoeGateUp.Alone", "MoeDown.Few" }, new[] { "MoeGateUp.Shared", "MoeDown.Shared", "MoeDown.Combine", "Groups.Run" })]
     public void TheUsersChoiceChangesTheKernelsAndNotTheBits(WeightType type, int rows, int columns, string[] onlyAlone, string[] onlyTogether)
     {
+        TestDevice.SkipSlow(type == WeightType.BF16);
         var views = Layer(type, [Experts, rows, columns], [Experts, rows, columns]);
         var (h, wide, x) = (Values(Tokens * columns), Values(Tokens * TopK * columns), Values(Tokens * rows));
         var (alone, together) = (Run((Tokens, Tokens)), Run((1, 1)));
