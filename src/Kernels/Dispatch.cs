@@ -80,11 +80,11 @@ internal static class Dispatch
         _ => null,
     };
 
-    /// <summary>The types that there are kernels for.</summary>
-    public static IReadOnlyList<WeightType> Supported { get; } = [.. Enum.GetValues<WeightType>().Where(type => TryRows(type, Width) is not null)];
+    /// <summary>The types that there are kernels for; makes those of all of them, so it is for messages and tests.</summary>
+    public static IReadOnlyList<WeightType> Supported => [.. Enum.GetValues<WeightType>().Where(Supports)];
 
     /// <summary>Whether there is a kernel for <paramref name="type"/>.</summary>
-    public static bool Supports(WeightType type) => Supported.Contains(type);
+    public static bool Supports(WeightType type) => TryRows(type, Width) is not null;
 
     /// <summary>GPU kernels for <paramref name="type"/> on <paramref name="device"/>: for its own lanes, or for what it is widened to.</summary>
     /// <exception cref="NotSupportedException">No kernels for this type yet.</exception>
