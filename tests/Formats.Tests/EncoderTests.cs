@@ -128,7 +128,7 @@ public class EncoderTests
     {
         Check<Unsigned2>([0, 1, 2, 3]);
         Check<Signed3>([-4, -3, -2, -1, 0, 1, 2, 3]);
-        Check<NonLinear4>([.. NonLinear4.Values.ToArray().Select(v => (float)v)]);
+        Check<NonLinear4>([.. Enumerable.Range(0, 16).Select(i => (float)IQ4_NL.Codebook[i])]);
         Check<E2M1>([-6, -4, -3, -2, -1.5f, -1, -0.5f, 0, 0.5f, 1, 1.5f, 2, 3, 4, 6]);
         Assert.Equal([0, 7, 8 + 7, 8 + 1, 6, 5], ((float[])[0, 6, -6, -0.5f, 4, 3]).Select(E2M1.Bits));
 

@@ -71,7 +71,8 @@ public sealed class FuzzToolTests
         greedy.Run(TimeSpan.FromSeconds(1), stopAtFirst: true, TestContext.Current.CancellationToken);
         Assert.Contains("allocated 8388", greedy.Findings[0].What, StringComparison.Ordinal);
 
-        var slow = new Loop(Target.Gguf with { Read = _ => Thread.Sleep(1100) }, 1);
+        var clock = new Clock();
+        var slow = new Loop(Target.Gguf with { Read = _ => clock.Now += TimeSpan.FromSeconds(1.1) }, 1, clock);
         using var input = new Input(1);
         slow.Try(input, [1]);
         Assert.Contains("took 1.1 s", slow.Findings[0].What, StringComparison.Ordinal);
@@ -86,5 +87,15 @@ public sealed class FuzzToolTests
             byte[][] Make() => [.. Enumerable.Range(0, 200).Select(i => target.Mutator.Mutate(inputs[i % inputs.Length], inputs[(i + 1) % inputs.Length], new Random(i), Loop.Longest))];
             Assert.Equal(Make(), Make());
         }
+    }
+
+    /// <summary>Time that passes when it is told to.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        public TimeSpan Now { get; set; } = TimeSpan.FromSeconds(1);
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using WarpDecode.Formats;
 
@@ -12,7 +11,7 @@ internal sealed record Finding(string What, byte[] Bytes);
 /// it may take a second and allocate twice its size and 64 MiB. Inputs are made of good ones (the corpus and what was read since), and
 /// at times of a refused one whose message, numbers and names taken out, was new.
 /// </summary>
-internal sealed class Loop(Target target, int seed)
+internal sealed class Loop(Target target, int seed, TimeProvider? time = null)
 {
     /// <summary>Most bytes of an input.</summary>
     public const int Longest = 1 << 16;
@@ -20,6 +19,7 @@ internal sealed class Loop(Target target, int seed)
     private const int MostKept = 4096;
     private static readonly TimeSpan Slow = TimeSpan.FromSeconds(1);
 
+    private readonly TimeProvider clock = time ?? TimeProvider.System;
     private readonly List<byte[]> good = [];
     private readonly List<byte[]> refused = [];
     private readonly HashSet<string> outcomes = new(StringComparer.Ordinal);
@@ -41,14 +41,14 @@ internal sealed class Loop(Target target, int seed)
     public List<Finding> Findings { get; } = [];
 
     /// <summary>The input that is being read for longer than that, or null; for another thread to ask.</summary>
-    public byte[]? Hangs(TimeSpan limit) => Volatile.Read(ref begun) is not 0 and var since && Stopwatch.GetElapsedTime(since) > limit ? current : null;
+    public byte[]? Hangs(TimeSpan limit) => Volatile.Read(ref begun) is not 0 and var since && clock.GetElapsedTime(since) > limit ? current : null;
 
     /// <summary>Runs until the time is over, or until the first finding if asked.</summary>
-    public void Run(TimeSpan time, bool stopAtFirst, CancellationToken cancellation)
+    public void Run(TimeSpan limit, bool stopAtFirst, CancellationToken cancellation)
     {
         var random = new Random(seed);
         using var input = new Input(Longest);
-        var clock = Stopwatch.StartNew();
+        var begin = clock.GetTimestamp();
         foreach (var bytes in target.Corpus())
         {
             good.Add(bytes);
@@ -56,7 +56,7 @@ internal sealed class Loop(Target target, int seed)
         }
         if (good.Count == 0) throw new InvalidOperationException("the corpus is empty");
         var seeds = good.Count;
-        while (clock.Elapsed < time && !cancellation.IsCancellationRequested && !(stopAtFirst && Findings.Count > 0))
+        while (clock.GetElapsedTime(begin) < limit && !cancellation.IsCancellationRequested && !(stopAtFirst && Findings.Count > 0))
         {
             var parents = refused.Count > 0 && random.Next(4) == 0 ? refused : good;
             var made = target.Mutator.Mutate(parents[random.Next(parents.Count)], good[random.Next(good.Count)], random, Longest);
@@ -92,7 +92,7 @@ internal sealed class Loop(Target target, int seed)
     {
         current = bytes;
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var start = Stopwatch.GetTimestamp();
+        var start = clock.GetTimestamp();
         Volatile.Write(ref begun, start);
         string outcome;
         try
@@ -113,7 +113,7 @@ internal sealed class Loop(Target target, int seed)
             if (!outcomes.Contains(outcome)) Findings.Add(new Finding(e.ToString(), bytes)); // once each
         }
         Volatile.Write(ref begun, 0);
-        return (outcome, Stopwatch.GetElapsedTime(start), GC.GetAllocatedBytesForCurrentThread() - before);
+        return (outcome, clock.GetElapsedTime(start), GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
     // The message without what differs from input to input: numbers, names, and what was found.

@@ -42,13 +42,7 @@ internal unsafe struct Q5_0 : IQuantFormat<Q5_0>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<sbyte> Load16(Q5_0* block, nint part, int i)
     {
-        var low = Vector128.Load(block->Low);
-        if (i == 1) low = Vector128.ShiftRightLogical(low.AsUInt16(), 4).AsByte();
-        // Sixteen bits become sixteen bytes: each byte sees its own bit of the two, and is 16 if it is set.
-        var bits = Vector128.Create(*(ushort*)(block->High + (2 * i))).AsByte();
-        bits = Vector128.Shuffle(bits, Vector128.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
-        var mask = Vector128.Create(0x8040201008040201).AsByte();
-        var fifth = Vector128.Equals(bits & mask, mask) & Vector128.Create((byte)16);
-        return ((low & Vector128.Create((byte)15)) | fifth).AsSByte() - Vector128.Create((sbyte)16);
+        var fifth = Codes.Mask16(*(ushort*)(block->High + (2 * i))) & Vector128.Create((byte)16);
+        return (Codes.Nibbles(block->Low, i) | fifth).AsSByte() - Vector128.Create((sbyte)16);
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using WarpDecode.Formats.Blocks;
 
 namespace WarpDecode.Formats.Quantization;
 
@@ -28,6 +29,14 @@ internal static class Whole
         var within = Vector512.MinNative(Vector512.MaxNative(x, Vector512.Create(lowest)), Vector512.Create(highest));
         return within + Vector512.Create(Shift) - Vector512.Create(Shift);
     }
+}
+
+/// <summary>Rounding to levels that lie unevenly: the lowest, and a step up for every midpoint that x lies above.</summary>
+internal static class Midpoints
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Step(Vector512<float> x, float midpoint, float height) =>
+        Vector512.GreaterThan(x, Vector512.Create(midpoint)) & Vector512.Create(height);
 }
 
 /// <summary>0 … 3, of Q2_K.</summary>
@@ -118,11 +127,9 @@ internal readonly struct Signed8 : ILevels
     public static Vector512<float> Nearest(Vector512<float> x) => Whole.Nearest(x, -127, 127);
 }
 
-/// <summary>The sixteen levels of IQ4_NL and IQ4_XS, denser around 0 (ggml's kvalues_iq4nl).</summary>
+/// <summary>The sixteen levels of <see cref="IQ4_NL.Codebook"/>, of IQ4_NL and IQ4_XS: denser around 0.</summary>
 internal readonly struct NonLinear4 : ILevels
 {
-    public static ReadOnlySpan<sbyte> Values => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
-
     public static float Lowest => -127;
 
     public static float Highest => 113;
@@ -130,32 +137,27 @@ internal readonly struct NonLinear4 : ILevels
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Nearest(Vector512<float> x)
     {
-        // The lowest level, and a step up for every midpoint that x lies above.
         var level = Vector512.Create(-127f);
-        level += Step(x, -115.5f, 23);
-        level += Step(x, -93.5f, 21);
-        level += Step(x, -74, 18);
-        level += Step(x, -57, 16);
-        level += Step(x, -42, 14);
-        level += Step(x, -28.5f, 13);
-        level += Step(x, -16, 12);
-        level += Step(x, -4.5f, 11);
-        level += Step(x, 7, 12);
-        level += Step(x, 19, 12);
-        level += Step(x, 31.5f, 13);
-        level += Step(x, 45.5f, 15);
-        level += Step(x, 61, 16);
-        level += Step(x, 79, 20);
-        level += Step(x, 101, 24);
+        level += Midpoints.Step(x, -115.5f, 23);
+        level += Midpoints.Step(x, -93.5f, 21);
+        level += Midpoints.Step(x, -74, 18);
+        level += Midpoints.Step(x, -57, 16);
+        level += Midpoints.Step(x, -42, 14);
+        level += Midpoints.Step(x, -28.5f, 13);
+        level += Midpoints.Step(x, -16, 12);
+        level += Midpoints.Step(x, -4.5f, 11);
+        level += Midpoints.Step(x, 7, 12);
+        level += Midpoints.Step(x, 19, 12);
+        level += Midpoints.Step(x, 31.5f, 13);
+        level += Midpoints.Step(x, 45.5f, 15);
+        level += Midpoints.Step(x, 61, 16);
+        level += Midpoints.Step(x, 79, 20);
+        level += Midpoints.Step(x, 101, 24);
         return level;
     }
 
     /// <summary>Number of a level, 0 … 15.</summary>
-    public static int Index(float level) => Values.IndexOf((sbyte)level);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Step(Vector512<float> x, float midpoint, float height) =>
-        Vector512.GreaterThan(x, Vector512.Create(midpoint)) & Vector512.Create(height);
+    public static int Index(float level) => Vector128.IndexOf(IQ4_NL.Codebook, (sbyte)level);
 }
 
 /// <summary>0, ½, 1, 1½, 2, 3, 4, 6 and their negatives: E2M1 of the OCP microscaling formats, of MXFP4.</summary>
@@ -171,13 +173,13 @@ internal readonly struct E2M1 : ILevels
     public static Vector512<float> Nearest(Vector512<float> x)
     {
         var size = Vector512.Abs(x);
-        var level = Step(size, 0.25f, 0.5f);
-        level += Step(size, 0.75f, 0.5f);
-        level += Step(size, 1.25f, 0.5f);
-        level += Step(size, 1.75f, 0.5f);
-        level += Step(size, 2.5f, 1);
-        level += Step(size, 3.5f, 1);
-        level += Step(size, 5, 2);
+        var level = Midpoints.Step(size, 0.25f, 0.5f);
+        level += Midpoints.Step(size, 0.75f, 0.5f);
+        level += Midpoints.Step(size, 1.25f, 0.5f);
+        level += Midpoints.Step(size, 1.75f, 0.5f);
+        level += Midpoints.Step(size, 2.5f, 1);
+        level += Midpoints.Step(size, 3.5f, 1);
+        level += Midpoints.Step(size, 5, 2);
         return level | (x & Sign);
     }
 
@@ -188,8 +190,4 @@ internal readonly struct E2M1 : ILevels
         var bits = size switch { 6 => 7, 4 => 6, 3 => 5, _ => (int)(2 * size) };
         return level < 0 ? bits | 8 : bits; // a negative 0 is written as 0
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Step(Vector512<float> x, float midpoint, float height) =>
-        Vector512.GreaterThan(x, Vector512.Create(midpoint)) & Vector512.Create(height);
 }
