@@ -35,7 +35,7 @@ public sealed class DenseTests : IDisposable
         var weights = rows.Select(r => new RandomWeights(WeightType.BF16, [r, columns], random)).ToArray();
         var (host, device) = (weights.Select(w => reference.Load(w.View)).ToArray(), weights.Select(w => gpu.Load(w.View)).ToArray());
         var (norm, input, total) = (Values(columns), Values(tokens * columns), rows.Sum());
-        var (factors, step) = (gpu.Upload(norm), Decode(tokens));
+        var (factors, step) = (gpu.Upload(norm), TestDevice.Decode(tokens));
         var (x, y, z) = (reference.Upload(input), reference.Allocate(tokens * total), reference.Upload(Values(tokens * rows[0])));
         var residual = reference.Read(z, 0, tokens * rows[0]).ToArray();
         reference.NormProject(step, x, reference.Upload(norm), Epsilon, host, y);
@@ -55,7 +55,7 @@ public sealed class DenseTests : IDisposable
         (float[] Normed, float[] Added) Run(int first, int count, int whole)
         {
             gpu.WholeWarps = whole;
-            var part = Decode(count);
+            var part = TestDevice.Decode(count);
             gpu.Begin(part);
             var from = gpu.Upload(input.AsSpan(first * columns, count * columns));
             var (to, sum) = (gpu.Allocate(count * total), gpu.Upload(residual.AsSpan(first * rows[0], count * rows[0])));
@@ -80,7 +80,7 @@ public sealed class DenseTests : IDisposable
             for (var e = 3; e < experts; e += 3) rows[..columns].CopyTo(rows[(e * columns)..]);
             for (var e = 4; e < experts; e += 7) rows[columns..(2 * columns)].CopyTo(rows[(e * columns)..]);
         }
-        var (step, spec, input, norm) = (Decode(tokens), new RouterSpec(topK, normalize), Values(tokens * columns), Values(columns));
+        var (step, spec, input, norm) = (TestDevice.Decode(tokens), new RouterSpec(topK, normalize), Values(tokens * columns), Values(columns));
         var routing = (Host: reference.AllocateRouting(tokens, topK, experts), Device: gpu.AllocateRouting(tokens, topK, experts));
         var (g, h) = (reference.Allocate(tokens * columns), gpu.Allocate(tokens * columns));
         reference.Route(step, reference.Upload(input), reference.Upload(norm), Epsilon, reference.Load(weight.View), spec, g, routing.Host);
@@ -101,17 +101,6 @@ public sealed class DenseTests : IDisposable
 
     [Fact]
     public void TooManyExpertsOfATokenAreRefused() => Assert.Throws<GpuException>(() => gpu.AllocateRouting(1, 33, 64));
-
-    private static Step Decode(int tokens)
-    {
-        var step = new Step(tokens, tokens, 1);
-        for (var i = 0; i < tokens; i++)
-        {
-            step.AddSequence([i]);
-            step.AddToken(0, 0);
-        }
-        return step;
-    }
 
     private static void Agree(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {

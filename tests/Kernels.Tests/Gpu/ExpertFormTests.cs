@@ -58,7 +58,7 @@ public sealed class ExpertFormTests : IDisposable
 
         var router = Load(WeightType.F32, experts, columns);
         var (gate, up, down) = (Load(type, experts, rows, columns), Load(type, experts, rows, columns), Load(type, experts, downRows, downColumns));
-        var step = Decode(tokens);
+        var step = TestDevice.Decode(tokens);
         gpu.Begin(step);
         var routing = (Host: cpu.AllocateRouting(tokens, topK, experts), Device: gpu.AllocateRouting(tokens, topK, experts));
         var (x, normed, ones) = (Both(Values(tokens * columns)), Both(new float[tokens * columns]), Enumerable.Repeat(1f, columns).ToArray());
@@ -113,7 +113,7 @@ public sealed class ExpertFormTests : IDisposable
 
         (float[] Mid, float[] Output) Run(int first, int count)
         {
-            var step = Decode(count);
+            var step = TestDevice.Decode(count);
             gpu.Begin(step);
             var (x, normed, routing) = (gpu.Upload(h.AsSpan(first * columns, count * columns)), gpu.Allocate(count * columns), gpu.AllocateRouting(count, 1, 1));
             gpu.Route(step, x, ones, Epsilon, router, new RouterSpec(1, true), normed, routing);
@@ -144,7 +144,7 @@ public sealed class ExpertFormTests : IDisposable
         var values = Values(columns);
         for (var i = 0; i < 32; i++) values[i] *= float.IsFinite(size) ? size : 1;
         if (!float.IsFinite(size)) values[9] = size;
-        var step = Decode(1);
+        var step = TestDevice.Decode(1);
         gpu.Begin(step);
         var host = (HostRouting)cpu.AllocateRouting(1, 1, 1);
         unsafe
@@ -181,17 +181,6 @@ public sealed class ExpertFormTests : IDisposable
     }
 
     private static CudaBackend Open(ExpertForm form) => new(TestDevice.Open(), records: false, options: new CudaOptions(Experts: form));
-
-    private static Step Decode(int tokens)
-    {
-        var step = new Step(tokens, tokens, 1);
-        for (var i = 0; i < tokens; i++)
-        {
-            step.AddSequence([i]);
-            step.AddToken(0, 0);
-        }
-        return step;
-    }
 
     private TensorView View(WeightType type, params long[] shape)
     {

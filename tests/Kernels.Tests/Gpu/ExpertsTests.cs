@@ -54,7 +54,7 @@ public sealed unsafe class ExpertsTests : IDisposable
 
         (float[] Mid, float[] X) Run(int first, int count)
         {
-            var step = Decode(count);
+            var step = TestDevice.Decode(count);
             gpu.Begin(step);
             var routes = Route(step, ids[(first * topK)..((first + count) * topK)], routeWeights[(first * topK)..((first + count) * topK)], topK, experts);
             var mid = gpu.Allocate(count * topK * narrow);
@@ -111,17 +111,6 @@ public sealed unsafe class ExpertsTests : IDisposable
             norm += expected[i] * expected[i];
         }
         return error / norm;
-    }
-
-    private static Step Decode(int tokens)
-    {
-        var step = new Step(tokens, tokens, 1);
-        for (var i = 0; i < tokens; i++)
-        {
-            step.AddSequence([i]);
-            step.AddToken(0, 0);
-        }
-        return step;
     }
 
     private DeviceRouting Route(Step step, int[] ids, float[] routeWeights, int topK, int experts)

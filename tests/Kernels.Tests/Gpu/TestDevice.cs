@@ -22,4 +22,16 @@ internal static class TestDevice
         or WeightType.Q4_K or WeightType.Q6_K or WeightType.MXFP4);
 
     public static GpuDevice Open() => IsEmulated ? new EmulatedDevice() : CudaDevice.Open();
+
+    /// <summary>A step of one token of each of so many sequences, for operations that look at no position.</summary>
+    public static Step Decode(int tokens)
+    {
+        var step = new Step(tokens, tokens, 1);
+        for (var i = 0; i < tokens; i++)
+        {
+            step.AddSequence([i]);
+            step.AddToken(0, 0);
+        }
+        return step;
+    }
 }

@@ -50,8 +50,8 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void TheFolderAndTheConvertedFileAreOneModel()
     {
-        var ids = Ids(Json("mixtral").GetProperty("prompts")[1], "ids");
-        Assert.Equal(Logits(TestData.Shared("golden/gguf/mixtral-bf16.gguf"), BackendKind.Cpu, ids), Logits(Copy("mixtral", "config.json"), BackendKind.Cpu, ids));
+        var ids = Golden.Ids(Json("mixtral").GetProperty("prompts")[1], "ids");
+        Assert.Equal(Golden.Logits(TestData.Shared("golden/gguf/mixtral-bf16.gguf"), BackendKind.Cpu, ids), Golden.Logits(Copy("mixtral", "config.json"), BackendKind.Cpu, ids));
     }
 
     /// <summary>Of MixtralForCausalLM, quantized by llama.cpp: against FP32 arithmetic on the dequantized weights.</summary>
@@ -74,7 +74,7 @@ public sealed class CheckpointTests : IDisposable
     {
         string Find(string suffix) => type == "Q2_K" ? TestData.Golden($"mixtral/mixtral-{type}{suffix}") : TestData.Shared($"golden/gguf-quantized/mixtral-{type}{suffix}");
         var expected = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Find(".dequantised.f32"))).ToArray();
-        var logits = Logits(Find(".gguf"), BackendKind.Cpu, Ids(Json("mixtral").GetProperty("prompts")[1], "ids"));
+        var logits = Golden.Logits(Find(".gguf"), BackendKind.Cpu, Golden.Ids(Json("mixtral").GetProperty("prompts")[1], "ids"));
         Assert.Equal(expected.Length, logits.Length);
         Assert.InRange(logits.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-3);
     }
@@ -120,18 +120,14 @@ public sealed class CheckpointTests : IDisposable
         {
             var row = prompt.GetProperty("logits_row").GetInt32();
             using var session = engine.CreateSession();
-            session.Append(Ids(prompt, "ids"), (position, logits) =>
+            session.Append(Golden.Ids(prompt, "ids"), (position, logits) =>
             {
                 for (var v = 0; v < logits.Length; v++) worst = Math.Max(worst, Math.Abs(logits[v] - expected[((row + position) * engine.Vocabulary) + v]));
             });
-            foreach (var token in Ids(prompt, "greedy16"))
-            {
-                Assert.Equal(token, Best(session.Logits));
-                session.Append([token]);
-            }
+            Assert.Equal(Golden.Ids(prompt, "greedy16"), Golden.Greedy(session, 16));
         }
         var longest = golden.GetProperty("long");
-        var ids = Ids(longest, "ids");
+        var ids = Golden.Ids(longest, "ids");
         var first = ids.Length - longest.GetProperty("rows").GetInt32();
         using (var session = engine.CreateSession())
         {
@@ -142,25 +138,6 @@ public sealed class CheckpointTests : IDisposable
         }
         TestContext.Current.SendDiagnosticMessage($"{path}, {backend}: max |Δlogit| {worst:E2}");
         Assert.InRange(worst, 0, Bound);
-    }
-
-    private static int Best(ReadOnlySpan<float> logits)
-    {
-        var best = 0;
-        for (var i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[best]) best = i;
-        }
-        return best;
-    }
-
-    private static float[] Logits(string path, BackendKind backend, int[] ids)
-    {
-        using var engine = Engine.Open(path, new EngineOptions { Backend = backend });
-        using var session = engine.CreateSession();
-        var all = new List<float>();
-        session.Append(ids, (_, logits) => all.AddRange(logits));
-        return [.. all];
     }
 
     private string Copy(string checkpoint, string config)
@@ -175,6 +152,4 @@ public sealed class CheckpointTests : IDisposable
         checkpoint == "mixtral" ? TestData.Golden($"mixtral/{name}") : TestData.Shared($"golden/checkpoints/{checkpoint}/{name}");
 
     private static JsonElement Json(string checkpoint) => JsonDocument.Parse(File.ReadAllText(Find(checkpoint, "golden.json"))).RootElement;
-
-    private static int[] Ids(JsonElement parent, string name) => [.. parent.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 }

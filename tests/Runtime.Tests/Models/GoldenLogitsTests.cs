@@ -13,7 +13,7 @@ namespace WarpDecode.Runtime.Tests.Models;
 /// </summary>
 public class GoldenLogitsTests
 {
-    private static readonly JsonElement Golden =
+    private static readonly JsonElement Transformers =
         JsonDocument.Parse(File.ReadAllText(TestData.Golden("qwen3_moe/golden.json"))).RootElement;
 
     public static TheoryData<BackendKind> Backends => [BackendKind.Reference, BackendKind.Cpu];
@@ -25,11 +25,11 @@ public class GoldenLogitsTests
         var expected = MemoryMarshal.Cast<byte, double>(File.ReadAllBytes(TestData.Golden("qwen3_moe/logits.f64"))).ToArray();
         using var engine = Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Backend = backend });
         var worst = 0.0;
-        foreach (var prompt in Golden.GetProperty("prompts").EnumerateArray())
+        foreach (var prompt in Transformers.GetProperty("prompts").EnumerateArray())
         {
             var row = prompt.GetProperty("logits_row").GetInt32();
             using var session = engine.CreateSession();
-            session.Append(Ids(prompt, "ids"), (position, logits) =>
+            session.Append(Golden.Ids(prompt, "ids"), (position, logits) =>
             {
                 for (var v = 0; v < logits.Length; v++)
                     worst = Math.Max(worst, Math.Abs(logits[v] - expected[((row + position) * engine.Vocabulary) + v]));
@@ -43,8 +43,8 @@ public class GoldenLogitsTests
     [MemberData(nameof(Backends))]
     public void ALongPromptIsWithin1e3OfTransformers(BackendKind backend)
     {
-        var golden = Golden.GetProperty("long");
-        var ids = Ids(golden, "ids");
+        var golden = Transformers.GetProperty("long");
+        var ids = Golden.Ids(golden, "ids");
         var expected = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(TestData.Golden("qwen3_moe/logits_long.f32"))).ToArray();
         using var engine = Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Backend = backend, PrefillTokens = 64 });
         using var session = engine.CreateSession();
@@ -64,10 +64,11 @@ public class GoldenLogitsTests
     public void GreedyContinuationsAreThoseOfTransformers(BackendKind backend)
     {
         using var engine = Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Backend = backend });
-        foreach (var prompt in Golden.GetProperty("prompts").EnumerateArray())
+        foreach (var prompt in Transformers.GetProperty("prompts").EnumerateArray())
         {
             using var session = engine.CreateSession();
-            Assert.Equal(Ids(prompt, "greedy16"), Greedy(session, Ids(prompt, "ids"), 16));
+            session.Append(Golden.Ids(prompt, "ids"));
+            Assert.Equal(Golden.Ids(prompt, "greedy16"), Golden.Greedy(session, 16));
         }
     }
 
@@ -78,15 +79,15 @@ public class GoldenLogitsTests
     [Fact]
     public void TheFlagThatTurnsNormalizationOffIsObeyed()
     {
-        var ids = Ids(Golden.GetProperty("prompts")[1], "ids");
+        var ids = Golden.Ids(Transformers.GetProperty("prompts")[1], "ids");
         var path = TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf");
         var off = Path.Combine(Path.GetTempPath(), $"wd-{Environment.ProcessId}-unnormalized.gguf");
         try
         {
             TinyModel.Write(off, more: writer => writer.Add("qwen3moe.expert_weights_norm", false));
-            var unnormalized = Logits(off, BackendKind.Cpu, ids);
-            Assert.InRange(Nmse(unnormalized, Logits(off, BackendKind.Reference, ids)), 0, 1e-9);
-            Assert.True(Nmse(unnormalized, Logits(path, BackendKind.Cpu, ids)) > 1e-4);
+            var unnormalized = Golden.Logits(off, BackendKind.Cpu, ids);
+            Assert.InRange(Nmse(unnormalized, Golden.Logits(off, BackendKind.Reference, ids)), 0, 1e-9);
+            Assert.True(Nmse(unnormalized, Golden.Logits(path, BackendKind.Cpu, ids)) > 1e-4);
         }
         finally
         {
@@ -98,12 +99,12 @@ public class GoldenLogitsTests
     [Fact]
     public void AFileOfDoublesGivesTheSameBits()
     {
-        var ids = Ids(Golden.GetProperty("prompts")[1], "ids");
+        var ids = Golden.Ids(Transformers.GetProperty("prompts")[1], "ids");
         var doubles = Path.Combine(Path.GetTempPath(), $"wd-{Environment.ProcessId}-doubles.gguf");
         try
         {
             WriteAsDoubles(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), doubles);
-            Assert.Equal(Logits(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), BackendKind.Cpu, ids), Logits(doubles, BackendKind.Cpu, ids));
+            Assert.Equal(Golden.Logits(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), BackendKind.Cpu, ids), Golden.Logits(doubles, BackendKind.Cpu, ids));
         }
         finally
         {
@@ -135,9 +136,9 @@ public class GoldenLogitsTests
             ? TestData.Golden($"qwen3_moe/qwen3_moe-{type}{suffix}")
             : TestData.Shared($"golden/gguf-quantized/qwen3_moe-{type}{suffix}");
         var path = Find(".gguf");
-        var ids = Ids(Golden.GetProperty("prompts")[1], "ids");
-        var reference = Logits(path, BackendKind.Reference, ids);
-        var cpu = Logits(path, BackendKind.Cpu, ids);
+        var ids = Golden.Ids(Transformers.GetProperty("prompts")[1], "ids");
+        var reference = Golden.Logits(path, BackendKind.Reference, ids);
+        var cpu = Golden.Logits(path, BackendKind.Cpu, ids);
         var dequantized = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(Find(".dequantised.f32"))).ToArray();
 
         var nmse = Nmse(cpu, reference);
@@ -151,7 +152,8 @@ public class GoldenLogitsTests
         var greedy = index.RootElement.GetProperty("files").GetProperty("qwen3_moe").GetProperty(type).GetProperty("dequantised");
         using var engine = Engine.Open(path, new EngineOptions { Backend = BackendKind.Cpu });
         using var session = engine.CreateSession();
-        Assert.Equal(Ids(greedy, "greedy16"), Greedy(session, ids, 16));
+        session.Append(ids);
+        Assert.Equal(Golden.Ids(greedy, "greedy16"), Golden.Greedy(session, 16));
     }
 
     private static unsafe void WriteAsDoubles(string from, string to)
@@ -174,15 +176,6 @@ public class GoldenLogitsTests
         writer.Write(copy);
     }
 
-    private static float[] Logits(string path, BackendKind backend, int[] ids)
-    {
-        using var engine = Engine.Open(path, new EngineOptions { Backend = backend });
-        using var session = engine.CreateSession();
-        var all = new List<float>();
-        session.Append(ids, (_, logits) => all.AddRange(logits));
-        return [.. all];
-    }
-
     private static double Nmse(float[] x, float[] reference)
     {
         double error = 0, norm = 0;
@@ -193,28 +186,4 @@ public class GoldenLogitsTests
         }
         return error / norm;
     }
-
-    private static int[] Greedy(Session session, int[] prompt, int count)
-    {
-        var tokens = new int[count];
-        session.Append(prompt);
-        for (var i = 0; i < count; i++)
-        {
-            tokens[i] = ArgMax(session.Logits);
-            session.Append([tokens[i]]);
-        }
-        return tokens;
-    }
-
-    private static int ArgMax(ReadOnlySpan<float> logits)
-    {
-        var best = 0;
-        for (var i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[best]) best = i;
-        }
-        return best;
-    }
-
-    private static int[] Ids(JsonElement parent, string name) => [.. parent.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 }
