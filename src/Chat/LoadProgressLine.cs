@@ -12,10 +12,10 @@ internal sealed class LoadProgressLine : IProgress<LoadProgress>
 
     public void Report(LoadProgress value)
     {
-        if (!line.IsDue || value.Bytes == 0) return;
-        line.Show(value.Doing is { } doing
-            ? $"loading: {doing}"
-            : $"loading: {100 * value.Bytes / value.Total} % of {value.Total / 1e9:F1} GB{line.Left(value.Bytes, value.Total)}");
+        if (!line.IsDue || (value.Bytes == 0 && value.Doing is null)) return;
+        line.Show(value.Bytes == value.Total && value.Doing is not null
+            ? $"loading: {value.Doing}"
+            : $"loading: {100 * value.Bytes / value.Total} % of {value.Total / 1e9:F1} GB{line.Left(value.Bytes, value.Total)}{(value.Doing is null ? "" : $"; {value.Doing}")}");
     }
 
     /// <summary>Takes the line away, if there is one.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
@@ -26,7 +25,7 @@ public sealed record BackendPlan(string Backend, bool IsUsable, string Text)
         using var reference = new Kernels.Reference.ReferenceBackend();
         var packed = file.Tensors.Where(t => !t.IsMapped).Sum(t => t.Bytes);
         var place = packed == 0 ? "weights stay in the memory map"
-            : string.Create(CultureInfo.InvariantCulture, $"{packed / 1e9:F2} GB of weights are put together in memory, the others stay in the memory map");
+            : $"{ByteSize.InWords(packed)} of weights are put together in memory, the others stay in the memory map";
         return [OnCuda(file), new BackendPlan(cpu.Name, true, $"{cpu.Description}; {place}"), new BackendPlan(reference.Name, true, reference.Description)];
     }
 

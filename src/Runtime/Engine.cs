@@ -1,4 +1,3 @@
-using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
@@ -598,8 +597,8 @@ public sealed partial class Engine : IDisposable
     private static string PlanPacked(long bytes)
     {
         var available = HostMachine.AvailableBytes;
-        var plan = string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F2} GB of weights are put together in memory, because the file keeps their scales or columns apart");
-        return bytes <= available ? $"memory: {plan}" : throw new MemoryPlanException(string.Create(CultureInfo.InvariantCulture, $"it does not fit in memory: {plan}; {available / 1e9:F2} GB are available"));
+        var plan = $"{ByteSize.InWords(bytes)} of weights are put together in memory, because the file keeps their scales or columns apart";
+        return bytes <= available ? $"memory: {plan}" : throw new MemoryPlanException($"it does not fit in memory: {plan}; {ByteSize.InWords(available)} are available");
     }
 
     private int MostTokens(EngineOptions options) => Math.Max(Math.Min(options.PrefillTokens ?? backend.PrefillTokens, ContextLength), options.Sessions);
@@ -610,6 +609,10 @@ public sealed partial class Engine : IDisposable
         var done = 0L;
         var binder = new WeightBinder(file, backend)
         {
+            Binding = view =>
+            {
+                if (!view.IsMapped) options.Progress?.Report(new LoadProgress(done, total, $"putting {view.Name} together"));
+            },
             Bound = view =>
             {
                 options.Progress?.Report(new LoadProgress(done += view.Bytes, total));

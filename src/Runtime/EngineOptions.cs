@@ -108,5 +108,5 @@ public sealed record EngineOptions
 /// <summary>How far loading is.</summary>
 /// <param name="Bytes">Bytes of weights bound so far.</param>
 /// <param name="Total">Bytes of weights in the file.</param>
-/// <param name="Doing">What is done when all is bound, in words; null before.</param>
+/// <param name="Doing">What takes its time now, in words: a tensor whose weights must be put together, or what follows when all is bound; else null.</param>
 public readonly record struct LoadProgress(long Bytes, long Total, string? Doing = null);

@@ -11,6 +11,9 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
 {
     private readonly HashSet<string> bound = new(StringComparer.Ordinal);
 
+    /// <summary>Called with each matrix before it is bound, for progress.</summary>
+    public Action<TensorView>? Binding { get; init; }
+
     /// <summary>Called with each tensor after it was bound, for progress.</summary>
     public Action<TensorView>? Bound { get; init; }
 
@@ -95,6 +98,7 @@ internal sealed class WeightBinder(ModelFile file, IBackend backend)
             ModelFileException.Throw("type of tensor", PathOf(view), view.Name, view.Offset, string.Join(", ", Dispatch.Supported), view.Type.ToString(),
                 "This weight type cannot be computed with yet: use a file of the types named.");
         }
+        Binding?.Invoke(view);
         var weight = backend.Load(view);
         Bound?.Invoke(view);
         return weight;

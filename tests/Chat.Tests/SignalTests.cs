@@ -6,7 +6,8 @@ namespace WarpDecode.Chat.Tests;
 /// <summary>Ctrl-C and its like, sent as signals.</summary>
 public class SignalTests
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
+    // Against minutes; the machine may be busy.
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(20);
 
     // The reference backend: an answer that fills the context takes it minutes.
     private static readonly string[] Long = [WdRun.Model, "--backend", "reference", "--temp", "0"];

@@ -102,10 +102,24 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void WhatIsPutTogetherInMemoryIsSaid()
     {
-        using var engine = Engine.Open(Copy("qwen3_moe_fp8", "config.json"), new EngineOptions { Backend = BackendKind.Cpu });
-        Assert.Contains(engine.Notes, n => n.StartsWith("memory: ", StringComparison.Ordinal) && n.Contains("put together in memory", StringComparison.Ordinal));
-        using var plain = Engine.Open(Copy("mixtral", "config.json"), new EngineOptions { Backend = BackendKind.Cpu });
+        var told = new Told();
+        using var engine = Engine.Open(Copy("qwen3_moe_fp8", "config.json"), new EngineOptions { Backend = BackendKind.Cpu, Progress = told });
+        Assert.Contains(engine.Notes, n => n.StartsWith("memory: ", StringComparison.Ordinal) && n.Contains(" MB of weights are put together in memory", StringComparison.Ordinal));
+        Assert.Contains("putting blk.0.ffn_down_exps.weight together", told.Doing);
+        told.Doing.Clear();
+        using var plain = Engine.Open(Copy("mixtral", "config.json"), new EngineOptions { Backend = BackendKind.Cpu, Progress = told });
+        Assert.Empty(told.Doing);
         Assert.DoesNotContain(plain.Notes, n => n.StartsWith("memory: ", StringComparison.Ordinal));
+    }
+
+    private sealed class Told : IProgress<LoadProgress>
+    {
+        public List<string> Doing { get; } = [];
+
+        public void Report(LoadProgress value)
+        {
+            if (value.Doing is { } doing) Doing.Add(doing);
+        }
     }
 
     /// <summary>Every position of the prompts within the bound, the continuations equal; a long prompt too.</summary>
