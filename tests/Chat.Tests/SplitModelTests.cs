@@ -56,6 +56,23 @@ public sealed class SplitModelTests : IDisposable
     }
 
     [Fact]
+    public void QuantizesToOneWholeFile()
+    {
+        var (whole, split) = (Path.Combine(folder, "whole.gguf"), Path.Combine(folder, "split.gguf"));
+        WdRun.Run("quantize", WdRun.Model, whole, "Q8_0").Succeeds();
+        WdRun.Run("quantize", Shard(1), split, "Q8_0").Succeeds();
+        using var a = ModelFile.Open(whole);
+        using var b = ModelFile.Open(split);
+        Assert.Equal(a.Metadata.Keys.Order(StringComparer.Ordinal), b.Metadata.Keys.Order(StringComparer.Ordinal)); // none of split.*
+        foreach (var tensor in a.Tensors)
+        {
+            var other = b.Find(tensor.Name)!;
+            Assert.Equal(tensor.Type, other.Type);
+            Assert.True(Bytes(tensor).SequenceEqual(Bytes(other)), tensor.Name);
+        }
+    }
+
+    [Fact]
     public void AMissingShardIsNamed()
     {
         File.Delete(Shard(1));
@@ -64,5 +81,7 @@ public sealed class SplitModelTests : IDisposable
 
     private string Shard(int i) => Path.Combine(folder, $"model-{i + 1:D5}-of-{Count:D5}.gguf");
 
-    private static unsafe void Copy(TensorView tensor, Stream to) => to.Write(new ReadOnlySpan<byte>(tensor.Data, (int)tensor.Bytes));
+    private static void Copy(TensorView tensor, Stream to) => to.Write(Bytes(tensor));
+
+    private static unsafe ReadOnlySpan<byte> Bytes(TensorView tensor) => new(tensor.Data, (int)tensor.Bytes);
 }

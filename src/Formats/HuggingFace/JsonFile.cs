@@ -1,5 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace WarpDecode.Formats.HuggingFace;
 
@@ -27,6 +29,8 @@ internal sealed class JsonFile
             var options = new JsonDocumentOptions { MaxDepth = Depth, AllowDuplicateProperties = false };
             var bytes = file.Span(0, (int)file.Length).ToArray();
             file.CheckWhole();
+            // Asked first: the parser looks into texts only when they are read.
+            if (!Utf8.IsValid(bytes)) ModelFileException.Throw("content", path, null, Utf8Prefix(bytes), "UTF-8", "other bytes", "The file is damaged or incomplete: download it again.");
             using var document = JsonDocument.Parse(bytes, options);
             var root = document.RootElement.Clone();
             if (root.ValueKind != JsonValueKind.Object)
@@ -118,6 +122,14 @@ internal sealed class JsonFile
     [DoesNotReturn]
     public void Wrong(string name, string expected, JsonElement found, string advice = WrongAdvice) =>
         ModelFileException.Throw("value", Path, name, null, expected, Kind(found), advice);
+
+    // Length of what is well formed at the beginning.
+    private static long Utf8Prefix(ReadOnlySpan<byte> bytes)
+    {
+        var at = 0;
+        while (Rune.DecodeFromUtf8(bytes[at..], out _, out var length) == System.Buffers.OperationStatus.Done) at += length;
+        return at;
+    }
 
     [DoesNotReturn]
     private T Missing<T>(string name)
