@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
 using WarpDecode.Kernels.Cpu;
@@ -21,7 +22,11 @@ public sealed partial class Engine : IDisposable
     // Most rows of logits computed at once: bounds the buffer to a few megabytes for large vocabularies.
     internal const int LogitRows = 32;
 
+    private readonly Turns turns = new(); // of steps; taken before the lock
     private readonly Lock steps = new();
+    private readonly DecodeQueue queue;
+    private readonly Session[] together;
+    private readonly int[] togetherTokens;
     private readonly ModelFile file;
     private readonly IBackend backend;
     private readonly ModelConfig config;
@@ -61,6 +66,7 @@ public sealed partial class Engine : IDisposable
             if (PackedBytes(view => plan is null || !placement.OnDevice(view)) is > 0 and var packed) notes.Add(PlanPacked(packed));
             model = Bind(architecture, options);
             step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
+            (queue, together, togetherTokens) = (new DecodeQueue(DecodeTogether, options.Sessions), new Session[options.Sessions], new int[options.Sessions]);
             rows = new int[step.Capacity];
             work = new Workspace(backend, config, step.Capacity, Math.Min(LogitRows, step.Capacity));
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
@@ -227,22 +233,11 @@ public sealed partial class Engine : IDisposable
     public void Decode(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         if (sessions.Length != tokens.Length) throw new ArgumentException($"{sessions.Length} sessions, but {tokens.Length} tokens");
+        using var turn = turns.Take();
         lock (steps)
         {
             Prepare(sessions, tokens);
-            Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
-            for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
-            if (sessions.Length <= waiting.Length)
-            {
-                for (var i = 0; i < sessions.Length; i++) Await(sessions[i], i);
-                return;
-            }
-            for (var first = 0; first < sessions.Length; first += waiting.Length)
-            {
-                var count = Math.Min(waiting.Length, sessions.Length - first);
-                Head(rows.AsSpan(first, count));
-                for (var i = 0; i < count; i++) Await(sessions[first + i], i);
-            }
+            Advance(sessions, tokens);
         }
     }
 
@@ -260,6 +255,12 @@ public sealed partial class Engine : IDisposable
 
     internal void Append(Session session, ReadOnlySpan<int> added, LogitsReader? reader, CancellationToken cancellation)
     {
+        if (added.Length == 1 && reader is null)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            queue.Decode(session.Seat, added[0]);
+            return;
+        }
         lock (steps)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
@@ -268,7 +269,8 @@ public sealed partial class Engine : IDisposable
         while (added.Length > 0)
         {
             cancellation.ThrowIfCancellationRequested();
-            // The lock is taken step by step, so that sessions of other threads get their turn during a long prompt.
+            // A turn for each step: sessions of other threads get theirs during a long prompt.
+            using var turn = turns.Take();
             lock (steps)
             {
                 ObjectDisposedException.ThrowIf(disposed, this);
@@ -293,6 +295,7 @@ public sealed partial class Engine : IDisposable
         for (var (next, done) = (0, 0); next < pieces.Length;)
         {
             cancellation.ThrowIfCancellationRequested();
+            using var turn = turns.Take();
             lock (steps)
             {
                 ObjectDisposedException.ThrowIf(disposed, this);
@@ -300,6 +303,15 @@ public sealed partial class Engine : IDisposable
             }
         }
     }
+
+    /// <summary>Steps in which sessions decoded, and the tokens of all of them.</summary>
+    internal (long Steps, long Tokens) Decoded => queue.Count;
+
+    /// <summary>The session decodes from now on: others that do, too, share its steps.</summary>
+    internal void JoinDecoding(Session session) => queue.Join(session.Seat);
+
+    /// <summary>Nobody waits any longer for the session's next token.</summary>
+    internal void LeaveDecoding(Session session) => queue.Leave(session.Seat);
 
     internal void Truncate(Session session, int length)
     {
@@ -360,7 +372,7 @@ public sealed partial class Engine : IDisposable
         }
     }
 
-    /// <summary>Makes the step that appends one token to each session.</summary>
+    /// <summary>Checks a step that appends one token to each session, and makes room for it.</summary>
     private void Prepare(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -373,16 +385,63 @@ public sealed partial class Engine : IDisposable
             if (sessions[..i].Contains(sessions[i])) throw new ArgumentException("the same session occurs twice in one step");
             CheckRoom(sessions[i], tokens.Slice(i, 1));
         }
+        foreach (var session in sessions) session.Reserve(pages, session.Length + 1);
+    }
+
+    /// <summary>A step of the sessions that decode at the same time; what one of them is refused is its own error.</summary>
+    private void DecodeTogether(List<DecodeQueue.Seat> seats)
+    {
+        using var turn = turns.Take();
+        lock (steps)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            CheckFileBefore();
+            var count = 0;
+            foreach (var seat in seats)
+            {
+                try
+                {
+                    seat.Session.CheckAlive();
+                    CheckRoom(seat.Session, [seat.Token]);
+                }
+                catch (Exception e) when (e is ContextFullException or ArgumentException or ObjectDisposedException)
+                {
+                    seat.Error = ExceptionDispatchInfo.Capture(e);
+                    continue;
+                }
+                seat.Session.Reserve(pages, seat.Session.Length + 1);
+                (together[count], togetherTokens[count]) = (seat.Session, seat.Token);
+                count++;
+            }
+            if (count > 0) Advance(together.AsSpan(0, count), togetherTokens.AsSpan(0, count));
+            Array.Clear(together);
+        }
+    }
+
+    /// <summary>The step that appends one token to each session, which has room for it.</summary>
+    private void Advance(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
+    {
         step.Clear();
         for (var i = 0; i < sessions.Length; i++)
         {
-            var session = sessions[i];
-            session.Reserve(pages, session.Length + 1);
-            step.AddSequence(session.Pages);
-            step.AddToken(tokens[i], session.Length);
+            step.AddSequence(sessions[i].Pages);
+            step.AddToken(tokens[i], sessions[i].Length);
             rows[i] = i;
         }
         foreach (var session in sessions) Forget(session);
+        Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
+        for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
+        if (sessions.Length <= waiting.Length)
+        {
+            for (var i = 0; i < sessions.Length; i++) Await(sessions[i], i);
+            return;
+        }
+        for (var first = 0; first < sessions.Length; first += waiting.Length)
+        {
+            var count = Math.Min(waiting.Length, sessions.Length - first);
+            Head(rows.AsSpan(first, count));
+            for (var i = 0; i < count; i++) Await(sessions[first + i], i);
+        }
     }
 
     private void Prefill(Session session, ReadOnlySpan<int> tokens, bool last, LogitsReader? reader)

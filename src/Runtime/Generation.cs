@@ -147,6 +147,7 @@ public sealed class Generation : IAsyncDisposable
         }
         finally
         {
+            session.LeaveDecoding();
             pipe.Writer.Complete(error);
         }
     }
@@ -162,6 +163,7 @@ public sealed class Generation : IAsyncDisposable
         {
             Read(prompt, cached);
             foreach (var token in prompt) sampler.Accept(token);
+            session.JoinDecoding();
             while (true)
             {
                 var token = Sample();
@@ -252,8 +254,14 @@ public sealed class Generation : IAsyncDisposable
     {
         // Completes at once unless the reader is behind; then this thread has nothing better to do than to wait.
         var flush = pipe.Writer.FlushAsync(cancellation.Token);
-        var result = flush.IsCompletedSuccessfully ? flush.Result : flush.AsTask().GetAwaiter().GetResult();
-        readerGone |= result.IsCompleted;
+        if (flush.IsCompletedSuccessfully)
+        {
+            readerGone |= flush.Result.IsCompleted;
+            return;
+        }
+        session.LeaveDecoding(); // others need not wait for this reader
+        readerGone |= flush.AsTask().GetAwaiter().GetResult().IsCompleted;
+        session.JoinDecoding();
     }
 
     /// <summary>

@@ -27,6 +27,7 @@ public sealed class Session : IDisposable
         tokens = new int[engine.ContextLength];
         pages = new int[engine.PagesPerSession];
         logits = new float[engine.Vocabulary];
+        Seat = new DecodeQueue.Seat(this);
     }
 
     /// <summary>Tokens so far.</summary>
@@ -93,11 +94,21 @@ public sealed class Session : IDisposable
     {
         if (disposed) return;
         disposed = true;
+        LeaveDecoding();
         engine.Close(this);
     }
 
     /// <summary>The best tokens after the last, best first, without reading the logits of all; false if these must be read.</summary>
     internal bool TryTop(Span<TopLogit> best) => HasLogits && engine.TryTop(this, best);
+
+    /// <summary>Where it waits for the steps that it shares with other sessions.</summary>
+    internal DecodeQueue.Seat Seat { get; }
+
+    /// <summary>It appends token after token from now on, and shares steps with other sessions that do.</summary>
+    internal void JoinDecoding() => engine.JoinDecoding(this);
+
+    /// <summary>It appends no further token soon: sessions that decode at the same time do not wait for it.</summary>
+    internal void LeaveDecoding() => engine.LeaveDecoding(this);
 
     /// <summary>Most tokens of a prompt that are computed at once.</summary>
     internal int StepTokens => engine.StepTokens;
