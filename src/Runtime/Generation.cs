@@ -18,6 +18,9 @@ public sealed record GenerationOptions
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
 
+    /// <summary>Makes what the text must be, one for each answer; null for any text.</summary>
+    public Func<ITokenConstraint>? Constraint { get; init; }
+
     /// <summary>Told on the decoding thread how far the prompt is read, after every few hundred tokens.</summary>
     public IProgress<PromptProgress>? PromptProgress { get; init; }
 
@@ -87,7 +90,7 @@ public sealed class Generation : IAsyncDisposable
         this.session = session;
         this.tokenizer = tokenizer;
         this.options = options;
-        sampler = new Sampler(options.Sampling, session.Vocabulary);
+        sampler = new Sampler(options.Sampling, session.Vocabulary, tokenizer, options.Constraint?.Invoke());
         stops = new StopMatcher(options.Stop);
         pipe = new Pipe(new PipeOptions(
             readerScheduler: new Waker(), pauseWriterThreshold: options.PauseBytes, resumeWriterThreshold: options.PauseBytes / 2,
@@ -162,7 +165,7 @@ public sealed class Generation : IAsyncDisposable
         try
         {
             Read(prompt, cached);
-            foreach (var token in prompt) sampler.Accept(token);
+            foreach (var token in prompt) sampler.AcceptPrompt(token);
             session.JoinDecoding();
             while (true)
             {

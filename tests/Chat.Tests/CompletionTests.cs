@@ -72,6 +72,23 @@ public class CompletionTests
     }
 
     [Fact]
+    public void SamplingOptionsReachTheSampler()
+    {
+        string Answer(params string[] more) => WdRun.Complete(["-p", "hello", "-n", "24", "--seed", "1", .. more]).Succeeds().Text;
+        var greedy = Answer("--temp", "0");
+        Assert.Equal(greedy, Answer("--samplers", "top_k", "--top-k", "1", "--mirostat", "0", "--top-nsigma", "-1"));
+        var piece = Regex.Match(greedy, "[ -~]{3}").Value;
+        Assert.NotEqual("", piece);
+        Assert.DoesNotContain(piece, Answer("--temp", "0", "--banned-string", piece), StringComparison.Ordinal);
+        string[][] others =
+        [
+            ["--mirostat", "2", "--mirostat-ent", "9"], ["--temp", "0", "--repeat-penalty", "50", "--repeat-last-n", "-1"], ["--temp", "0", "--presence-penalty", "20"],
+            ["--temp", "0", "--dry-multiplier", "90", "--dry-allowed-length", "0", "--dry-sequence-breaker", "none"], ["--temp", "0", "--xtc-probability", "1", "--xtc-threshold", "0"],
+        ];
+        foreach (var other in others) Assert.NotEqual(greedy, Answer(other));
+    }
+
+    [Fact]
     public void TheSeedThatWasTakenCanBeGiven()
     {
         var first = WdRun.Complete("-p", "hello", "-n", "16", "-v");

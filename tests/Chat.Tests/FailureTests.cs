@@ -29,6 +29,15 @@ public sealed class FailureTests(ModelFiles files) : IClassFixture<ModelFiles>
     [MemberData(nameof(Commands))]
     public void AFolder(string[] command) => Run(command, files.Folder).Fails(1, "is a folder", "Give the path");
 
+    [Fact]
+    public void SamplingThatTheFileSuggestsAndThereIsNot()
+    {
+        var model = files.StrangeSampling;
+        WdRun.Run(model, "-p", "hi").Fails(2, "there is no stage 'best'", "--samplers");
+        WdRun.Run(model, "-p", "hi", "--samplers", "top_k").Fails(2, "version 1 is not supported: use 2; it is 1", "goes before");
+        WdRun.Run(model, "-p", "hi", "-n", "1", "--samplers", "top_k", "--mirostat", "0").Succeeds();
+    }
+
     [Theory]
     [InlineData("MODEL", "-p", "hi")]
     [InlineData("logits", "MODEL", "--tokens", "1")]

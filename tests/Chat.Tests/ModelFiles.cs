@@ -31,6 +31,13 @@ public sealed class ModelFiles : IDisposable
     /// <summary>The tiny model with a template that cannot be rendered.</summary>
     public string StrangeTemplate => Made("template.gguf", weights: true, keep: key => key != "tokenizer.chat_template", w => w.Add("tokenizer.chat_template", "{{ magic() }}"));
 
+    /// <summary>The tiny model, whose makers suggest a sampler that there is not, and mirostat 1.</summary>
+    public string StrangeSampling => Made("sampling.gguf", weights: true, keep: _ => true, w =>
+    {
+        w.Add("general.sampling.sequence", "top_k;best");
+        w.Add("general.sampling.mirostat", 1u);
+    });
+
     /// <summary>The tiny model, said to be of an architecture that does not exist.</summary>
     public string UnknownArchitecture => Made("architecture.gguf", weights: true, keep: _ => true, architecture: "no-such-architecture");
 

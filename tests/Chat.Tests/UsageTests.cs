@@ -25,6 +25,12 @@ public class UsageTests
         { "--top-p takes a number above 0, up to 1, not '1.01'", ["--top-p", "1.01"] },
         { "--min-p takes a number from 0 to 1, not '2'", ["--min-p", "2"] },
         { "--repeat-penalty takes a number above 0, up to 100, not '0'", ["--repeat-penalty", "0"] },
+        { "--mirostat 1 is not supported: use 2", ["--mirostat", "1"] },
+        { "--mirostat takes 0 or 2, not '3'", ["--mirostat", "3"] },
+        { "--samplers: there is no stage 'best', but penalties;dry;", ["--samplers", "top_k;best"] },
+        { "--logit-bias takes a token id, + or -, and a number up to 1000000 (or -inf), not '5'", ["--logit-bias", "5"] },
+        { "not '5+inf'", ["-l", "5+inf"] },
+        { "--repeat-last-n takes 0 to 1048576, or -1 for all, not '-2'", ["--repeat-last-n", "-2"] },
         { "--seed takes 0 or more, or -1 for a random one, not '-2'", ["--seed", "-2"] },
         { "not '1.0'", ["--seed", "1.0"] },
         { "--stop takes a text that is not empty", ["--stop", ""] },
@@ -55,6 +61,7 @@ public class UsageTests
         { "there is no option --no-such-option here", "wd-run --help", ["--no-such-option"] },
         { "--raw needs a prompt", "-p", [Model, "--raw"] },
         { "--system has no place", "--raw", [Model, "--raw", "-p", "x", "--system", "y"] },
+        { "there is no token 99999", "wd-run tokenize", [Model, "-p", "x", "-l", "99999-1"] },
         { "the prompt is empty", "text", [Model, "--raw", "-p", ""] },
         { "MODEL is empty", "wd-run --help", [""] },
         { "context of 5000 tokens", "Ask for less", [Model, "-p", "x", "-c", "5000"] },
@@ -109,6 +116,7 @@ public class UsageTests
         foreach (var word in new[]
         {
             "-p, --prompt", "--raw", "--system", "-n, --max-tokens", "-c, --context", "--temp", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
+            "--samplers", "--dynatemp-range", "--typical", "--top-nsigma", "--xtc-probability", "--frequency-penalty", "--dry-multiplier", "--mirostat", "-l, --logit-bias", "--banned-string",
             "--seed", "--stop", "--backend", "auto|cpu|cuda|reference", "--gpu-layers", "--cpu-moe", "--moe", "auto|warp-fp32|conventional|conventional-mxfp8|bf16", "--moe-alone", "auto|GATEUP[,DOWN]", "--kv-type", "f32|f16|bf16", "-t, --threads", "info", "tokenize", "detokenize", "logits",
         })
         {

@@ -1,21 +1,26 @@
 namespace WarpDecode.Runtime.Sampling;
 
-/// <summary>Weights in proportion to the probabilities at temperature t: wᵢ = exp((logitᵢ − best) / t).</summary>
+/// <summary>
+/// Divides the logits by the temperature; 0 keeps the best alone. With a range it is dynamic, as in llama.cpp: between temperature − range and
+/// temperature + range, by how even the probabilities are: (entropy ÷ the most that it can be)^exponent.
+/// </summary>
 internal static class Temperature
 {
-    /// <summary>Fills the candidates' weights; <paramref name="temperature"/> is above 0. In double precision, so that platforms'
-    /// exponentials agree but for the last bits of 53, which decide no draw in practice.</summary>
-    /// <returns>The sum of the weights.</returns>
-    public static double Apply(double temperature, Candidates candidates)
+    public static void Apply(double temperature, Candidates candidates)
     {
-        var best = candidates.Best();
-        var total = 0.0;
-        for (var i = 0; i < candidates.Count; i++)
+        if (temperature > 0) candidates.Temperature *= temperature;
+        else candidates.KeepBest();
+    }
+
+    public static void Apply(double temperature, double range, double exponent, Candidates candidates)
+    {
+        if (range > 0)
         {
-            var weight = Math.Exp(((double)candidates.Logits[i] - best) / temperature);
-            candidates.Weights[i] = weight;
-            total += weight;
+            if (candidates.Count <= 1) return;
+            var least = Math.Max(0, temperature - range);
+            var evenness = Math.Clamp(candidates.Entropy(out _) / Math.Log(candidates.Count), 0, 1);
+            temperature = least + ((temperature + range - least) * Math.Pow(evenness, exponent));
         }
-        return total;
+        Apply(temperature, candidates);
     }
 }

@@ -33,12 +33,19 @@ internal static class TopK
         Order(candidates, keep);
     }
 
-    /// <summary>Sorts the candidates and keeps the k best, best first.</summary>
+    /// <summary>Keeps the k best of the candidates, best first; 0 sorts all.</summary>
     public static void Apply(int k, Candidates candidates)
     {
-        for (var at = (candidates.Count / 2) - 1; at >= 0; at--) candidates.SiftWorst(at, candidates.Count);
-        Order(candidates, candidates.Count);
-        candidates.Count = Math.Min(k, candidates.Count);
+        var keep = k == 0 ? candidates.Count : Math.Min(k, candidates.Count);
+        for (var at = (keep / 2) - 1; at >= 0; at--) candidates.SiftWorst(at, keep);
+        for (var i = keep; i < candidates.Count; i++)
+        {
+            if (!candidates.Better(i, 0)) continue;
+            candidates.Swap(i, 0);
+            candidates.SiftWorst(0, keep);
+        }
+        Order(candidates, keep);
+        candidates.Count = keep;
     }
 
     /// <summary>From a heap to best first: sums over the candidates are then the same wherever the k best were chosen.</summary>

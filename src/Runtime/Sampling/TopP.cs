@@ -12,8 +12,9 @@ internal static class TopP
         if (p >= 1) return;
         var count = candidates.Count;
         var best = candidates.Best();
+        var temperature = candidates.Temperature;
         var total = 0.0;
-        foreach (var logit in candidates.Logits.AsSpan(0, count)) total += Math.Exp((double)logit - best);
+        foreach (var logit in candidates.Logits.AsSpan(0, count)) total += Math.Exp(((double)logit - best) / temperature);
 
         // The heap lies at the front and shrinks from the back, where the tokens taken collect, best last.
         for (var at = (count / 2) - 1; at >= 0; at--) candidates.SiftBest(at, count);
@@ -21,7 +22,7 @@ internal static class TopP
         var sum = 0.0;
         while (taken < count)
         {
-            sum += Math.Exp((double)candidates.Logits[0] - best);
+            sum += Math.Exp(((double)candidates.Logits[0] - best) / temperature);
             taken++;
             candidates.Swap(0, count - taken);
             if (sum >= p * total) break;

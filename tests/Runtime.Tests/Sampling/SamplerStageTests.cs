@@ -69,17 +69,17 @@ public sealed class SamplerStageTests
     public void TheRepeatPenaltyTouchesEachRecentTokenOnce() =>
         Gen.Select(AnyLogits, Gen.Int[0, 59].Array[0, 40], Gen.Int[0, 20], Gen.Double[0.5, 2]).Sample((logits, tokens, lastN, p) =>
         {
-            var penalty = new RepeatPenalty(lastN, p);
+            var penalty = new Penalties(logits.Length, lastN, p, 0, 0);
             var accepted = tokens.Select(t => t % logits.Length).ToList();
             accepted.ForEach(penalty.Accept);
             var to = (float[])logits.Clone();
-            penalty.Apply(logits, to);
+            penalty.Apply(to);
             var recent = accepted.TakeLast(lastN).ToHashSet();
             for (var id = 0; id < logits.Length; id++)
                 Assert.Equal(!recent.Contains(id) ? logits[id] : (float)(logits[id] > 0 ? logits[id] / p : logits[id] * p), to[id]);
             penalty.Reset();
             logits.CopyTo(to, 0);
-            penalty.Apply(logits, to);
+            penalty.Apply(to);
             Assert.Equal(logits, to);
         }, iter: 3000);
 
@@ -88,7 +88,8 @@ public sealed class SamplerStageTests
     {
         var candidates = new Candidates(logits.Length);
         TopK.Apply(logits, 0, candidates);
-        var total = Temperature.Apply(t, candidates);
+        Temperature.Apply(t, candidates);
+        var total = candidates.Weigh();
         var best = logits.Max();
         var expected = logits.Select(l => Math.Exp(((double)l - best) / t)).ToArray();
         Assert.Equal(expected, candidates.Weights.Take(candidates.Count));

@@ -54,6 +54,66 @@ public sealed class SamplerTests
         Assert.Equal([1], Reached(Open with { TopK = 1, RepeatPenalty = 3 }, logits, accepted: 0));
     }
 
+    [Fact]
+    public void TheOrderOfTheStagesIsTheirs()
+    {
+        // 0.5 0.25 0.125 0.0625 0.0625 again.
+        float[] logits = [.. new[] { 0.5, 0.25, 0.125, 0.0625, 0.0625 }.Select(p => (float)Math.Log(p))];
+        SamplerOptions In(SamplerOptions options, string order) => options with { Order = SamplerStages.Parse(order) };
+        // Temperature first makes all alike, so top-p of 0.7 needs four of five.
+        var hot = Open with { Temperature = 50, TopP = 0.7 };
+        Assert.Equal([0, 1, 2, 3], Reached(In(hot, "temperature;top_p"), logits));
+        Assert.Equal([0, 1], Reached(In(hot, "top_p;temperature"), logits));
+        Assert.Equal([0, 1, 2, 3, 4], Reached(In(Open with { Temperature = 50, MinP = 0.4 }, "temp;min-p"), logits));
+        // Top-p of two thirds takes one of two, but two of five.
+        var both = Open with { Temperature = 50, TopK = 2, TopP = 0.6 };
+        Assert.Equal([0], Reached(In(both, "top_k;top_p;temperature"), logits));
+        Assert.Equal([0, 1], Reached(In(both, "top_p;top_k;temperature"), logits));
+        // The penalty after top-k penalises one that stays alone.
+        var penalty = Open with { TopK = 1, RepeatPenalty = 3 };
+        Assert.Equal([0], Reached(In(penalty, "top_k;penalties"), logits, accepted: 0));
+        Assert.Equal([1], Reached(In(penalty, "penalties;top_k"), logits, accepted: 0));
+        // XTC drops the best even where the likeliest of the rest is then taken; what is left out is off.
+        var xtc = Open with { Temperature = 0, XtcProbability = 1, XtcThreshold = 0.2 };
+        Assert.Equal([1], Reached(xtc, logits));
+        Assert.Equal([0], Reached(In(xtc, "temperature;xtc"), logits));
+        Assert.Equal([0, 1, 2, 3, 4], Reached(In(Open with { TopK = 1 }, "temperature"), logits));
+    }
+
+    [Fact]
+    public void NamesOfStagesAreLlamaCppsAndWrongOnesAreErrors()
+    {
+        const string all = "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature";
+        Assert.Equal(SamplerOptions.DefaultOrder, SamplerStages.Parse(all));
+        Assert.Equal(all, SamplerStages.Text(SamplerOptions.DefaultOrder));
+        Assert.Equal([SamplerStage.Typical, SamplerStage.TopP, SamplerStage.Temperature], SamplerStages.Parse("typical; nucleus;temp;"));
+        Assert.Contains("'best'", Assert.Throws<FormatException>(() => SamplerStages.Parse("top_k;best")).Message, StringComparison.Ordinal);
+        Assert.Contains("twice", Assert.Throws<FormatException>(() => SamplerStages.Parse("top_k;top-k")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ALogitBiasIsAddedAndMinusInfinityRulesOut()
+    {
+        float[] logits = [3, 2, 1, 0];
+        SamplerOptions With(params (int Id, double Bias)[] bias) => Open with { Temperature = 0, LogitBias = bias.ToDictionary(b => b.Id, b => b.Bias) };
+        Assert.Equal(2, new Sampler(With((2, 2.5)), 4).Sample(logits));
+        Assert.Equal(1, new Sampler(With((0, double.NegativeInfinity)), 4).Sample(logits));
+        Assert.Equal([1, 3], Reached(With((0, double.NegativeInfinity), (2, double.NegativeInfinity)) with { Temperature = 2 }, logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(With((4, 1)), 4));
+        var none = With((0, double.NegativeInfinity), (1, double.NegativeInfinity), (2, double.NegativeInfinity), (3, double.NegativeInfinity));
+        foreach (var temperature in new[] { 0.0, 1 })
+            Assert.Contains("rule out", Assert.Throws<InvalidOperationException>(() => new Sampler(none with { Temperature = temperature }, 4).Sample(logits)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void MirostatAloneWithTheTemperatureChooses()
+    {
+        // Its aim is 0 bits: the best alone, whatever the other options are; and it does not look at penalties.
+        float[] logits = [3, 2, 1, 0];
+        Assert.Equal([0], Reached(Open with { Mirostat = 2, MirostatTau = 0, RepeatPenalty = 5 }, logits, accepted: 0));
+        Assert.Equal([0, 1, 2, 3], Reached(Open with { Mirostat = 2, MirostatTau = 50, TopK = 1, MinP = 1 }, logits));
+    }
+
     private static IEnumerable<int> Reached(SamplerOptions options, float[] logits, int? accepted = null)
     {
         var sampler = new Sampler(options, logits.Length);
@@ -159,6 +219,14 @@ public sealed class SamplerTests
             (d with { TopP = 0 }, nameof(d.TopP)), (d with { TopP = 1.01 }, nameof(d.TopP)), (d with { TopP = double.NaN }, nameof(d.TopP)),
             (d with { MinP = -0.1 }, nameof(d.MinP)), (d with { MinP = 1.1 }, nameof(d.MinP)), (d with { MinP = double.NaN }, nameof(d.MinP)),
             (d with { RepeatPenalty = 0 }, nameof(d.RepeatPenalty)), (d with { RepeatPenalty = double.NaN }, nameof(d.RepeatPenalty)),
+            (d with { DynamicTemperatureRange = -1 }, nameof(d.DynamicTemperatureRange)), (d with { DynamicTemperatureExponent = double.NaN }, nameof(d.DynamicTemperatureExponent)),
+            (d with { Typical = 0 }, nameof(d.Typical)), (d with { TopNSigma = -0.5 }, nameof(d.TopNSigma)),
+            (d with { XtcProbability = 1.1 }, nameof(d.XtcProbability)), (d with { XtcThreshold = -0.1 }, nameof(d.XtcThreshold)),
+            (d with { FrequencyPenalty = double.NaN }, nameof(d.FrequencyPenalty)), (d with { PresencePenalty = 101 }, nameof(d.PresencePenalty)),
+            (d with { DryMultiplier = -1 }, nameof(d.DryMultiplier)), (d with { DryAllowedLength = -1 }, nameof(d.DryAllowedLength)), (d with { DryLastN = -1 }, nameof(d.DryLastN)),
+            (d with { Mirostat = 1 }, nameof(d.Mirostat)), (d with { MirostatTau = -1 }, nameof(d.MirostatTau)), (d with { MirostatEta = 2 }, nameof(d.MirostatEta)),
+            (d with { LogitBias = new Dictionary<int, double> { [-1] = 1 } }, nameof(d.LogitBias)), (d with { LogitBias = new Dictionary<int, double> { [1] = double.PositiveInfinity } }, nameof(d.LogitBias)),
+            (d with { BannedStrings = [""] }, nameof(d.BannedStrings)), (d with { BannedStrings = [new string('x', 20000)] }, nameof(d.BannedStrings)),
             (d with { RepeatLastN = -1 }, nameof(d.RepeatLastN)), (d with { RepeatLastN = int.MaxValue }, nameof(d.RepeatLastN)),
         };
         foreach (var (options, name) in wrong)
