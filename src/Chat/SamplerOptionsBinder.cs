@@ -119,10 +119,9 @@ internal sealed class SamplerOptionsBinder
 
     private readonly Option<ImmutableArray<SamplerStage>> order = new("--samplers")
     {
-        Description = "The stages in their order, with semicolons between; what is left out is off.",
+        Description = $"The stages in their order, with semicolons between; what is left out is off. Default: {SamplerStages.Text(Defaults.Order)}.",
         HelpName = "NAMES",
         CustomParser = ParseOrder,
-        DefaultValueFactory = _ => Defaults.Order,
     };
 
     private readonly Option<long> seed = Number("--seed", "N", "Seed of the draws: the same seed gives the same answer; -1 takes one at random.", -1L,
@@ -186,7 +185,7 @@ internal sealed class SamplerOptionsBinder
         int All(int lastN) => lastN == -1 ? SamplerOptions.LongestLookBack : lastN;
         ImmutableArray<SamplerStage> Order()
         {
-            if (!IsSuggested(order, "sequence")) return parsed.GetValue(order);
+            if (!IsSuggested(order, "sequence")) return parsed.GetResult(order) is null ? Defaults.Order : parsed.GetValue(order);
             try
             {
                 return SamplerStages.Parse(model.GetString(Suggested("sequence")));
