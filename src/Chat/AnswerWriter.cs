@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.IO.Pipelines;
 using System.Text;
 
 namespace WarpDecode.Chat;
@@ -8,34 +6,17 @@ namespace WarpDecode.Chat;
 /// Brings an answer's bytes to stdout as they come. To a terminal, control characters other than newline and tab are shown as
 /// U+FFFD: a model's output must not steer the terminal. To a file or pipe the bytes go unchanged.
 /// </summary>
-internal sealed class AnswerWriter(Stream stdout, bool terminal, bool keep = false)
+internal sealed class AnswerWriter(Stream stdout, bool terminal)
 {
     private const byte C1Lead = 0xC2; // C1 controls, U+0080 to U+009F, are C2 80 … C2 9F
 
-    private readonly ArrayBufferWriter<byte>? kept = keep ? new ArrayBufferWriter<byte>() : null;
     private byte last = (byte)'\n';
     private bool leadHeld; // a C1Lead at the end of what was written, kept until the next byte tells what it is
 
     /// <summary>A writer to this program's stdout.</summary>
-    public AnswerWriter(bool keep = false)
-        : this(StandardOutput.Stream, !Console.IsOutputRedirected, keep)
+    public AnswerWriter()
+        : this(StandardOutput.Stream, !Console.IsOutputRedirected)
     {
-    }
-
-    /// <summary>The answer so far, if it is kept.</summary>
-    public string Text => Encoding.UTF8.GetString(kept!.WrittenSpan);
-
-    /// <summary>Writes all that a pipe brings.</summary>
-    public async Task CopyAsync(PipeReader reader)
-    {
-        while (true)
-        {
-            var read = await reader.ReadAsync();
-            foreach (var segment in read.Buffer) Write(segment.Span);
-            reader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted) break;
-        }
-        await reader.CompleteAsync();
     }
 
     /// <summary>On a terminal, ends the line if the answer did not.</summary>
@@ -44,18 +25,26 @@ internal sealed class AnswerWriter(Stream stdout, bool terminal, bool keep = fal
         if (terminal && last != '\n') stdout.WriteByte((byte)'\n');
     }
 
+    /// <summary>Ends a line that was begun.</summary>
+    public void BreakLine()
+    {
+        if (last != '\n') Write("\n"u8);
+    }
+
     /// <summary>Sets the answer apart from the next: in a file always with a newline, on a terminal if there is none.</summary>
     public void EndAnswer()
     {
         if (!terminal || last != '\n') stdout.WriteByte((byte)'\n');
     }
 
+    /// <summary>Writes text.</summary>
+    public void Write(string text) => Write(Encoding.UTF8.GetBytes(text));
+
     /// <summary>Writes a piece, which may end within a character.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return;
         last = bytes[^1];
-        kept?.Write(bytes);
         if (!terminal)
         {
             stdout.Write(bytes);

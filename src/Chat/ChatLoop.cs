@@ -10,10 +10,11 @@ namespace WarpDecode.Chat;
 /// <param name="engine">The model.</param>
 /// <param name="beginning">Messages that every conversation begins with.</param>
 /// <param name="options">How to generate.</param>
+/// <param name="style">How answers are read.</param>
 /// <param name="verbose">Shows timings from the start.</param>
 /// <param name="interrupt">Ctrl-C.</param>
 internal sealed class ChatLoop(
-    Engine engine, IReadOnlyList<ChatMessage> beginning, GenerationOptions options, bool verbose, Interrupt interrupt)
+    Engine engine, IReadOnlyList<ChatMessage> beginning, GenerationOptions options, AnswerStyle style, bool verbose, Interrupt interrupt)
 {
     private const string Help =
         """
@@ -38,6 +39,7 @@ internal sealed class ChatLoop(
         {
             await Console.Error.WriteLineAsync($"{Path.GetFileName(engine.File.Path)} on {engine.Backend}, context {engine.ContextLength} tokens.");
             if (statistics && engine.Experts is { } experts) await Console.Error.WriteLineAsync($"experts {experts}");
+            if (statistics) await Console.Error.WriteLineAsync($"answers {style.Format.Description}");
             await Console.Error.WriteLineAsync("Type a message, /help for help, Ctrl-D to leave.");
         }
         using var session = engine.CreateSession();
@@ -96,13 +98,15 @@ internal sealed class ChatLoop(
         using var stop = Terminal ? interrupt.BeginAnswer(cancellation) : null;
         var progress = PromptProgressLine.ForTerminal();
         await using var answer = Generation.Start(
-            session, engine.Tokenizer, tokens, options with { PromptProgress = progress }, stop?.Token ?? cancellation);
-        var output = new AnswerWriter(keep: true);
-        await output.CopyAsync(answer.Output);
+            session, engine.Tokenizer, tokens, style.Apply(options, engine.Tokenizer) with { PromptProgress = progress }, stop?.Token ?? cancellation);
+        var output = new AnswerWriter();
+        var reader = style.Reader(engine.Tokenizer, tokens, messages.Sum(m => m.ToolCalls.Count));
+        var printer = new AnswerPrinter(reader, output, Terminal && !Console.IsErrorRedirected ? new ReasoningWriter() : null);
+        await printer.CopyAsync(answer.Output);
         var result = await answer.Completion;
         progress?.Clear();
         output.EndAnswer();
-        messages.Add(new ChatMessage("assistant", output.Text));
+        messages.Add(printer.Message);
         if (Terminal && result.Finish == FinishReason.Cancelled) await Console.Error.WriteLineAsync("(stopped)");
         if (result.Finish == FinishReason.ContextFull)
             await Console.Error.WriteLineAsync($"note:  the answer was cut: the context of {session.ContextLength} tokens is full");

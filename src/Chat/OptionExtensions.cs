@@ -27,6 +27,17 @@ internal static class OptionExtensions
         return option;
     }
 
+    /// <summary>Makes the option take one of some names.</summary>
+    public static Option<string> TakesOneOf(this Option<string> option, IReadOnlyList<string> names)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.FirstOrDefault(t => !names.Contains(t.Value)) is { } other)
+                result.AddError($"{option.Name} takes one of {string.Join(", ", names)}, not '{other.Value}'");
+        });
+        return option;
+    }
+
     /// <summary>Makes the option refuse an empty text.</summary>
     public static Option<T> NotEmpty<T>(this Option<T> option, string what)
     {

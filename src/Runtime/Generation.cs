@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Frozen;
 using System.Diagnostics;
 using System.IO.Pipelines;
 using WarpDecode.Runtime.Sampling;
@@ -12,8 +13,16 @@ public sealed record GenerationOptions
     /// <summary>Most tokens of the answer; null until it ends by itself or the context is full.</summary>
     public int? MaxTokens { get; init; }
 
-    /// <summary>Strings that end the answer and are not part of it.</summary>
+    /// <summary>
+    /// Strings that end the answer and are not part of it. They are looked for in its text, reasoning included, and not in the markers
+    /// that <see cref="MarkerTokens"/> adds.
+    /// </summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>
+    /// Control tokens whose text comes out too, for an <see cref="AnswerReader"/> that reads them as markers; those of all others is left out.
+    /// </summary>
+    public IReadOnlySet<int> MarkerTokens { get; init; } = FrozenSet<int>.Empty;
 
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
@@ -236,9 +245,20 @@ public sealed class Generation : IAsyncDisposable
     private bool Emit(int token)
     {
         // A table padded beyond the tokenizer's tokens can give an id without text.
-        if (token >= tokenizer.Count || tokenizer.IsControl(token)) return false;
+        if (token >= tokenizer.Count) return false;
+        var isMarker = tokenizer.IsControl(token);
+        if (isMarker && !options.MarkerTokens.Contains(token)) return false;
         passed.ResetWrittenCount();
-        var stopped = stops.Write(tokenizer.Bytes(token), passed);
+        var stopped = false;
+        if (isMarker)
+        {
+            stops.Flush(passed); // no stop string goes on beyond a marker
+            passed.Write(tokenizer.Bytes(token));
+        }
+        else
+        {
+            stopped = stops.Write(tokenizer.Bytes(token), passed);
+        }
         characters.Write(passed.WrittenSpan, pipe.Writer);
         Flush();
         return stopped;

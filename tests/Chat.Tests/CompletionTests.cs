@@ -21,6 +21,14 @@ public class CompletionTests
     }
 
     [Fact]
+    public void SaysHowAnswersAreRead()
+    {
+        Assert.Contains("\nanswers content only\n", WdRun.Complete("-p", "hello", "-n", "1", "-v").Errors, StringComparison.Ordinal);
+        Assert.Contains("\nanswers hermes tool calls, no reasoning\n", WdRun.Complete("-p", "hello", "-n", "1", "-v", "--answer-format", "hermes").Errors, StringComparison.Ordinal);
+        WdRun.Complete("-p", "hello", "--answer-format", "klingon").Fails(2, "--answer-format takes one of auto, none, harmony,");
+    }
+
+    [Fact]
     public void BackendsAgree()
     {
         var cpu = WdRun.Run(WdRun.Model, "-p", "hello", "--temp", "0", "-n", "8", "--backend", "cpu").Succeeds();

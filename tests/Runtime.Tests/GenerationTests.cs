@@ -78,6 +78,37 @@ public sealed class GenerationTests : IDisposable
     }
 
     [Fact]
+    public async Task MarkersComeOutAndNoOtherControlToken()
+    {
+        var tokenizer = engine.Tokenizer;
+        int[] controls = [.. Enumerable.Range(0, tokenizer.Count).Where(t => tokenizer.IsControl(t) && !tokenizer.EndOfTurn.Contains(t))];
+        Assert.NotEmpty(controls);
+        var seen = 0;
+        for (var seed = 1UL; seen < 2; seed++)
+        {
+            Assert.True(seed < 60, "no control token was drawn");
+            foreach (var shown in new[] { true, false })
+            {
+                using var session = engine.CreateSession();
+                await using var answer = Start(session, prompt, new GenerationOptions
+                {
+                    Sampling = new SamplerOptions { Temperature = 5, TopK = 0, TopP = 1, MinP = 0, Seed = seed },
+                    MaxTokens = 150,
+                    MarkerTokens = new HashSet<int>(shown ? controls : []),
+                    Stop = ["no such text, but long"],
+                });
+                var text = await ReadAsync(answer.Output);
+                await answer.Completion;
+                var bytes = new ArrayBufferWriter<byte>();
+                var drawn = session.Tokens[prompt.Length..].ToArray(); // without the last
+                foreach (var token in drawn) tokenizer.AppendBytes(token, bytes, special: shown);
+                Assert.StartsWith(Encoding.UTF8.GetString(bytes.WrittenSpan).TrimEnd('\uFFFD'), text, StringComparison.Ordinal);
+                if (shown && drawn.Any(controls.Contains)) seen++;
+            }
+        }
+    }
+
+    [Fact]
     public async Task AReaderThatDoesNotReadMakesDecodingWait()
     {
         const int pause = 128;

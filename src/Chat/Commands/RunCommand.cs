@@ -7,16 +7,26 @@ namespace WarpDecode.Chat.Commands;
 /// <summary><c>wd-run [MODEL]</c>: a chat in the terminal, or with -p one completion on stdout.</summary>
 internal static class RunCommand
 {
+    private const string Auto = "auto";
+
     public static void AddTo(RootCommand root, Argument<string?> model, Interrupt interrupt)
     {
         var prompt = new Option<string?>("--prompt", "-p") { Description = "Answer this once, print only the answer, and exit; - reads the prompt from stdin, without its last newline.", HelpName = "TEXT" };
         var raw = new Option<bool>("--raw") { Description = "Continue the text as it is, without the model's chat template (with -p)." };
         var system = new Option<string?>("--system") { Description = "A system message before the conversation.", HelpName = "TEXT" };
+        var format = new Option<string>("--answer-format")
+        {
+            Description = "How the model writes tool calls, where its template does not say: auto, none (all is content), or "
+                + string.Join(", ", AnswerFormat.Names) + ".",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => Auto,
+        }.TakesOneOf([Auto, AnswerFormat.None.Name, .. AnswerFormat.Names]);
+        var showReasoning = new Option<bool>("--show-reasoning") { Description = "Say on stderr what the model thinks before it answers (with -p; a chat in a terminal does it always)." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
         root.Arguments.Add(model);
-        foreach (var option in new Option[] { prompt, raw, system }) root.Options.Add(option);
+        foreach (var option in new Option[] { prompt, raw, system, format, showReasoning }) root.Options.Add(option);
         sampling.AddTo(root);
         engine.AddTo(root);
         root.Options.Add(verbose);
@@ -33,35 +43,43 @@ internal static class RunCommand
 
             using var opened = engine.Open(path, parsed, cancellation);
             var isVerbose = parsed.GetValue(verbose);
+            var style = isRaw ? new AnswerStyle(AnswerFormat.None, []) : StyleOf(opened, parsed.GetValue(format)!);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
             if (text is null)
             {
-                await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), isVerbose, interrupt).RunAsync(cancellation);
+                await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), style, isVerbose, interrupt).RunAsync(cancellation);
                 return ExitCode.Done;
             }
             if (isVerbose)
             {
                 await Console.Error.WriteLineAsync($"{Path.GetFileName(path)} on {opened.Backend}, context {opened.ContextLength} tokens");
                 if (opened.Experts is { } experts) await Console.Error.WriteLineAsync($"experts {experts}");
+                if (!isRaw) await Console.Error.WriteLineAsync($"answers {style.Format.Description}");
             }
             messages.Add(new ChatMessage("user", text));
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
                 : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
-            await CompleteAsync(opened, tokens, sampling.Bind(parsed, opened.File.Metadata), isVerbose, cancellation);
+            await CompleteAsync(opened, tokens, sampling.Bind(parsed, opened.File.Metadata), style, parsed.GetValue(showReasoning), isVerbose, cancellation);
             return ExitCode.Done;
         });
     }
 
-    private static async Task CompleteAsync(Engine engine, int[] prompt, GenerationOptions options, bool verbose, CancellationToken cancellation)
+    // The tools are the place of an option that reads them and gives them to the template, too.
+    private static AnswerStyle StyleOf(Engine engine, string name) => new(
+        name == AnswerFormat.None.Name ? AnswerFormat.None : AnswerFormat.FromMetadata(engine.File, engine.Tokenizer, name == Auto ? null : name), Tools: []);
+
+    private static async Task CompleteAsync(
+        Engine engine, int[] prompt, GenerationOptions options, AnswerStyle style, bool showReasoning, bool verbose, CancellationToken cancellation)
     {
         if (prompt.Length == 0) throw new UsageException("the prompt is empty", "Give a text that the model can continue.");
         using var session = engine.CreateSession();
         var progress = PromptProgressLine.ForTerminal();
-        await using var answer = Generation.Start(session, engine.Tokenizer, prompt, options with { PromptProgress = progress }, cancellation);
+        var all = style.Apply(options, engine.Tokenizer) with { PromptProgress = progress };
+        await using var answer = Generation.Start(session, engine.Tokenizer, prompt, all, cancellation);
         var output = new AnswerWriter();
-        await output.CopyAsync(answer.Output);
+        await new AnswerPrinter(style.Reader(engine.Tokenizer, prompt, calls: 0), output, showReasoning ? new ReasoningWriter() : null).CopyAsync(answer.Output);
         var result = await answer.Completion;
         progress?.Clear();
         output.EndLine();

@@ -1,0 +1,23 @@
+using WarpDecode.Runtime;
+using WarpDecode.Runtime.Text;
+
+namespace WarpDecode.Chat;
+
+/// <summary>How a model's answers are read.</summary>
+/// <param name="Format">How it writes them.</param>
+/// <param name="Tools">Tools that it is told of; without any, nothing is read as a call.</param>
+internal sealed record AnswerStyle(AnswerFormat Format, IReadOnlyList<ToolDefinition> Tools)
+{
+    private const int PromptEnd = 64; // tokens: more than any template writes after the last message
+
+    /// <summary>Lets the format's markers through.</summary>
+    public GenerationOptions Apply(GenerationOptions options, Tokenizer tokenizer) =>
+        options with { MarkerTokens = Format.MarkerTokens(tokenizer, calls: Tools.Count > 0) };
+
+    /// <summary>A reader for the answer to a prompt.</summary>
+    /// <param name="tokenizer">Tokenizer of the model.</param>
+    /// <param name="prompt">All tokens of the prompt.</param>
+    /// <param name="calls">Calls in the conversation so far.</param>
+    public AnswerReader Reader(Tokenizer tokenizer, int[] prompt, int calls) =>
+        AnswerReader.Create(Format, tokenizer.Decode(prompt.AsSpan(Math.Max(0, prompt.Length - PromptEnd)), special: true), Tools, calls);
+}
