@@ -103,6 +103,8 @@ internal sealed class EngineOptionsBinder
         },
     };
 
+    private readonly Option<string?> pre = PreTokenizerOption();
+
     /// <param name="contextIs">What the tokens of --context are, if not those of a conversation.</param>
     /// <param name="usualContext">How many they are where nothing is said; 0 for what the model was trained for.</param>
     public EngineOptionsBinder(string contextIs = "Most tokens of the conversation", int usualContext = 0) =>
@@ -115,7 +117,7 @@ internal sealed class EngineOptionsBinder
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, moeAlone, threads, kvType }) command.Options.Add(option);
+        foreach (var option in new Option[] { context, backend, gpuLayers, cpuMoe, moe, moeAlone, threads, kvType, pre }) command.Options.Add(option);
     }
 
     /// <summary>The value of --context; null where nothing was said.</summary>
@@ -127,6 +129,16 @@ internal sealed class EngineOptionsBinder
     private static bool IsTokens(string text, out int tokens) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out tokens) && tokens >= 1;
 
+    /// <summary>The value of --pre.</summary>
+    public string? PreTokenizer(ParseResult parsed) => parsed.GetValue(pre);
+
+    /// <summary>--pre, for every command that turns text into tokens.</summary>
+    public static Option<string?> PreTokenizerOption() => new Option<string?>("--pre")
+    {
+        Description = "Cut text by this pre-tokenizer of llama.cpp's list (qwen2, llama-bpe, …), whatever the model names; for byte-level BPE whose own name is not known here.",
+        HelpName = "NAME",
+    }.NotEmpty("a name");
+
     /// <summary>What the options say.</summary>
     internal EngineOptions Bind(ParseResult parsed) => new()
     {
@@ -137,6 +149,7 @@ internal sealed class EngineOptionsBinder
         GpuLayers = parsed.GetValue(gpuLayers) is >= 0 and var layers ? layers : null,
         CpuMoe = parsed.GetValue(cpuMoe),
         Moe = parsed.GetValue(moe),
+        PreTokenizer = parsed.GetValue(pre),
         MoeAlone = parsed.GetValue(moeAlone) is { GateUp: > 0 } alone ? alone : null,
     };
 

@@ -41,6 +41,7 @@ public sealed partial class Engine : IDisposable
     private readonly List<string> notes = [];
     private int waitingCount;
     private int topCount;
+    private readonly string? preTokenizer;
     private Tokenizer? tokenizer;
     private ChatTemplate? template;
     private readonly bool readsFile; // steps read weights from the map
@@ -57,6 +58,7 @@ public sealed partial class Engine : IDisposable
         {
             kvType = ChooseKvType(options);
             Moe = options.Moe;
+            preTokenizer = options.PreTokenizer;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
             readsFile = plan is null || !placement.IsWhole;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
@@ -108,7 +110,7 @@ public sealed partial class Engine : IDisposable
 
     /// <summary>The model's tokenizer; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is not supported.</exception>
-    public Tokenizer Tokenizer => tokenizer ??= Tokenizer.FromMetadata(file);
+    public Tokenizer Tokenizer => tokenizer ??= Tokenizer.FromMetadata(file, preTokenizer);
 
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that cannot be rendered yet.</exception>

@@ -98,6 +98,11 @@ public sealed record EngineOptions
     /// </summary>
     public (int GateUp, int Down)? MoeAlone { get; init; }
 
+    /// <summary>
+    /// Pre-tokenizer of a byte-level BPE vocabulary, by llama.cpp's name (qwen2, llama-bpe …), in the place of the one that the file names; null for that.
+    /// </summary>
+    public string? PreTokenizer { get; init; }
+
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
 

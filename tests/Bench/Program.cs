@@ -7,6 +7,7 @@ var root = new RootCommand("Benchmarks of parts of WarpDecode Runtime, and the t
 root.Subcommands.Add(RowsBenchmark.Command());
 root.Subcommands.Add(StartupBenchmark.Command());
 root.Subcommands.Add(OpenBenchmark.Command());
+root.Subcommands.Add(TokenizerBenchmark.Command());
 root.Subcommands.Add(Readme.Command());
 root.Subcommands.Add(QuantizeErrors.Command());
 

@@ -57,6 +57,7 @@ internal static class EvalCommand
                 Prefix = parsed.GetValue(prefix) is { } prefixFile ? Encoding.UTF8.GetString(File.ReadAllBytes(prefixFile)) : "",
                 FewShot = parsed.GetValue(fewShot) is { } examples ? EvalTask.Read(examples, cancellation: cancellation) : null,
                 Shots = parsed.GetValue(shots),
+                PreTokenizer = engine.PreTokenizer(parsed),
             };
             var progress = new EvalProgressLine(items.Count);
             var plan = Plan(path, items, options, progress, cancellation);

@@ -19,8 +19,9 @@ internal static class TokenizeCommand
             HelpName = "FILE",
         }.NotEmpty("a path");
         var noSpecial = new Option<bool>("--no-special") { Description = "Add no BOS or EOS, and read no special tokens in the text." };
+        var pre = EngineOptionsBinder.PreTokenizerOption();
         var json = new Option<bool>("--json") { Description = "Print {\"tokens\": [ids]}." };
-        var command = new Command("tokenize", "Turn text into token ids; a vocabulary-only file will do.") { model, text, file, noSpecial, json };
+        var command = new Command("tokenize", "Turn text into token ids; a vocabulary-only file will do.") { model, text, file, noSpecial, pre, json };
         command.SetAction(async (parsed, cancellation) =>
         {
             var given = parsed.GetValue(text);
@@ -30,7 +31,7 @@ internal static class TokenizeCommand
             if (LooksLikeAnOption(given) && parsed.Tokens.All(t => t.Type != TokenType.DoubleDash))
                 throw new UsageException($"there is no option {given} here", "Put -- before a text that begins with a dash.");
             using var opened = ModelFile.Open(parsed.GetValue(model)!);
-            var tokenizer = Tokenizer.FromMetadata(opened);
+            var tokenizer = Tokenizer.FromMetadata(opened, parsed.GetValue(pre));
             var input = given ?? (parsed.GetValue(file) is { } path
                 ? Encoding.UTF8.GetString(await File.ReadAllBytesAsync(path, cancellation)) // not ReadAllText, which drops a byte order mark
                 : await StandardInput.ReadToEndAsync(cancellation));

@@ -4,13 +4,14 @@ namespace WarpDecode.Formats.HuggingFace;
 
 /// <summary>
 /// tokenizer.json, tokenizer_config.json and chat_template.jinja (huggingface/tokenizers; transformers) as <c>tokenizer.*</c> of GGUF.
-/// Byte-level BPE is understood; another tokenizer is told by the error that <see cref="Write(GgufWriter)"/> gives back, since a model can be run
-/// on token ids without one.
+/// What GGUF has a form for is written in it: byte-level BPE that is cut as one of llama.cpp's list, and SentencePiece. Of any other tokenizer.json
+/// the text is kept, for the runtime to do what it says. What cannot be read is told by the error that <see cref="Write(GgufWriter)"/> gives back,
+/// since a model can be run on token ids without a tokenizer.
 /// </summary>
-internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFile? generation)
+internal sealed partial class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFile? generation)
 {
     private const string Prefix = "tokenizer.ggml.";
-    private const string Advice = "This runtime cannot read text for this model yet: use one with a byte-level BPE tokenizer.";
+    private const string Advice = "This runtime cannot read text for this model yet: use one with a tokenizer.json or a tokenizer.model.";
     private const string Contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
     private const string SymbolsAndSpace = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -35,6 +36,15 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
             "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
         ]),
         ("starcoder", false, ["digits", "gpt2"]),
+        ("starcoder", false, [@"\p{N}", "gpt2"]),
+        ("chatglm-bpe", false, [Contraction + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + SymbolsAndSpace]),
+        ("qwen35", false, [Contraction + @"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]),
+        ("bailingmoe", false, [@"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"]),
+        ("tekken", true,
+        [
+            @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+            + @"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        ]),
     ];
 
     private static readonly string[] EndKeys = ["eos_token_id", "eot_token_id", "eom_token_id"];
@@ -49,8 +59,14 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
         {
             if (folder.FindJson("tokenizer.json") is not { } file)
             {
-                return new ModelFileException("tokenizer not supported yet:", folder.Path, null, null, "a tokenizer.json",
-                    folder.Find("tokenizer.model") is null ? "none" : "a tokenizer.model (SentencePiece) alone", Advice);
+                if (folder.Find("tokenizer.model") is { } sentencePiece)
+                {
+                    WriteSentencePieceModel(sentencePiece, to);
+                    return null;
+                }
+                string[] others = ["tekken.json", "tiktoken.model", "qwen.tiktoken", "vocab.json", "vocab.txt"];
+                return new ModelFileException("tokenizer not supported yet:", folder.Path, null, null, "a tokenizer.json or a tokenizer.model",
+                    others.FirstOrDefault(name => folder.Find(name) is not null) is { } other ? $"{other} alone" : "none", Advice);
             }
             Write(file, to);
             return null;
@@ -64,14 +80,8 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
     private void Write(JsonFile file, GgufWriter to)
     {
         if (!file.TryGet("model", out var model)) file.Wrong("model", "an object", model);
-        var kind = JsonFile.TryGet(model, "type", out var type) ? file.TextOf("model.type", type) : "none";
-        var fallback = JsonFile.TryGet(model, "byte_fallback", out var flag) && flag.ValueKind == JsonValueKind.True;
-        if (kind != "BPE" || fallback)
-            Refuse(file, "tokenizer not supported yet:", "model.type", "byte-level BPE", fallback ? "BPE with a fallback to bytes (SentencePiece)" : kind);
-        CheckNormalizer(file);
-        var pre = PreTokenizer(file, JsonFile.TryGet(model, "ignore_merges", out var ignore) && ignore.ValueKind == JsonValueKind.True);
+        var byteLevel = ByteLevelName(file, model);
         var (texts, types) = Tokens(file, model);
-        var merges = Merges(file, model);
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = texts.Length - 1; id >= 0; id--) ids[texts[id]] = id;
         var ends = Ends(ids, file);
@@ -79,8 +89,22 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
         var (unknown, padding) = (Named("unk_token", ids), Named("pad_token", ids));
         var (begins, finishes) = Surround(file, ids, bos, ends.Count > 0 ? ends[0] : null);
 
-        // All of it is known now: what is written is whole.
-        to.Add(Prefix + "model", "gpt2").Add(Prefix + "pre", pre).Add(Prefix + "tokens", texts).Add(Prefix + "token_type", types).Add(Prefix + "merges", merges);
+        if (byteLevel is not null && IsAround(file, ids, bos, ends))
+        {
+            var merges = Merges(file, model);
+            to.Add(Prefix + "model", "gpt2").Add(Prefix + "pre", byteLevel).Add(Prefix + "tokens", texts).Add(Prefix + "token_type", types).Add(Prefix + "merges", merges);
+            if (file.TryGet("normalizer", out var normalizer) && Is(normalizer, "type", "NFC")) to.Add(Prefix + "normalizer", "NFC");
+        }
+        else if (byteLevel is null && IsAround(file, ids, bos, ends) && SentencePieceScores(file, model, texts, types) is { } scores)
+        {
+            to.Add(Prefix + "model", "llama").Add(Prefix + "tokens", texts).Add(Prefix + "scores", scores).Add(Prefix + "token_type", types)
+                .Add(Prefix + "add_space_prefix", Prepends(file));
+        }
+        else
+        {
+            to.Add(Prefix + "model", "huggingface").Add(Prefix + "tokens", texts).Add(Prefix + "token_type", types).Add("tokenizer.huggingface.json", ReadText(file.Path));
+            if (tokenizerConfig?.Flag("clean_up_tokenization_spaces", false) == true) to.Add("tokenizer.huggingface.clean_up_tokenization_spaces", true);
+        }
         Put("bos_token_id", bos);
         for (var i = 0; i < ends.Count; i++) Put(EndKeys[i], ends[i]);
         Put("unknown_token_id", unknown);
@@ -93,26 +117,49 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
         }
     }
 
-    // A GGUF of byte-level BPE names no normalization, and none is done: NFC leaves text as it is that is composed already.
-    private static void CheckNormalizer(JsonFile file)
+    private static string ReadText(string path)
     {
-        if (!file.TryGet("normalizer", out var normalizer)) return;
-        var kind = JsonFile.TryGet(normalizer, "type", out var type) ? file.TextOf("normalizer.type", type) : "none";
-        if (kind == "Sequence" && JsonFile.TryGet(normalizer, "normalizers", out var list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() == 0) return;
-        if (kind != "NFC") Refuse(file, "tokenizer not supported yet:", "normalizer", "none or NFC", kind);
+        using var file = new MappedFile(path);
+        if (file.Length > (long)Limits.StringBytes) ModelFileException.Throw("length", path, null, null, $"at most {Limits.StringBytes} bytes", file.Length.ToString(), "This is not a tokenizer of a model.");
+        var text = System.Text.Encoding.UTF8.GetString(file.Span(0, (int)file.Length));
+        file.CheckWhole();
+        return text;
     }
 
-    private static string PreTokenizer(JsonFile file, bool wholeWords)
+    // The name that GGUF has for it, or null where it is not byte-level BPE or does more than GGUF can say.
+    private static string? ByteLevelName(JsonFile file, JsonElement model)
     {
-        var stages = new List<string>();
+        if (JsonFile.TryGet(model, "type", out var type) ? !Is(model, "type", "BPE") : !JsonFile.TryGet(model, "merges", out _)) return null;
+        if (IsTrue(model, "byte_fallback") || HasText(model, "continuing_subword_prefix") || HasText(model, "end_of_word_suffix")
+            || (JsonFile.TryGet(model, "dropout", out var dropout) && dropout.ValueKind != JsonValueKind.Number) || HasFlaggedTokens(file))
+        {
+            return null;
+        }
+        if (file.TryGet("normalizer", out var normalizer) && !Is(normalizer, "type", "NFC")
+            && !(Is(normalizer, "type", "Sequence") && JsonFile.TryGet(normalizer, "normalizers", out var list) && list.ValueKind == JsonValueKind.Array && list.GetArrayLength() == 0))
+        {
+            return null;
+        }
+        if (!file.TryGet("decoder", out var decoder) || !Is(decoder, "type", "ByteLevel")) return null;
+        return PreTokenizer(file, IsTrue(model, "ignore_merges"));
+    }
+
+    private static bool HasText(JsonElement parent, string name) => JsonFile.TryGet(parent, name, out var value) && !(value.ValueKind == JsonValueKind.String && value.ValueEquals(""));
+
+    // Added tokens that take space along or want borders of words.
+    private static bool HasFlaggedTokens(JsonFile file) => file.TryGet("added_tokens", out var added) && added.ValueKind == JsonValueKind.Array
+        && added.EnumerateArray().Any(token => IsTrue(token, "lstrip") || IsTrue(token, "rstrip") || IsTrue(token, "single_word"));
+
+    private static string? PreTokenizer(JsonFile file, bool wholeWords)
+    {
+        var (stages, byteLevel) = (new List<string>(), false);
         if (file.TryGet("pre_tokenizer", out var pre)) Collect(pre);
+        if (!byteLevel) return null;
         foreach (var known in PreTokenizers)
         {
             if (known.WholeWords == wholeWords && known.Stages.SequenceEqual(stages, StringComparer.Ordinal)) return known.Name;
         }
-        Refuse(file, "pre-tokenizer not supported yet:", "pre_tokenizer", $"that of {string.Join(", ", PreTokenizers.Select(p => p.Name))}",
-            (stages.Count == 0 ? "none" : string.Join(" · ", stages)) + (wholeWords ? ", with ignore_merges" : ""));
-        return "";
+        return null;
 
         void Collect(JsonElement stage)
         {
@@ -129,7 +176,8 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
                 case "Digits" when IsTrue(stage, "individual_digits"):
                     stages.Add("digits");
                     break;
-                case "ByteLevel" when !IsTrue(stage, "add_prefix_space"):
+                case "ByteLevel" when !byteLevel && JsonFile.TryGet(stage, "add_prefix_space", out var space) && space.ValueKind == JsonValueKind.False:
+                    byteLevel = true;
                     // Left out it means yes.
                     if (!JsonFile.TryGet(stage, "use_regex", out var own) || own.ValueKind == JsonValueKind.True) stages.Add("gpt2");
                     break;
@@ -143,10 +191,18 @@ internal sealed class TokenizerFiles(ModelFiles folder, JsonFile config, JsonFil
     private (string[] Texts, int[] Types) Tokens(JsonFile file, JsonElement model)
     {
         const int normal = 1, control = 3, userDefined = 4, unused = 5;
-        if (!JsonFile.TryGet(model, "vocab", out var vocabulary) || vocabulary.ValueKind != JsonValueKind.Object) file.Wrong("model.vocab", "an object", vocabulary);
+        if (!JsonFile.TryGet(model, "vocab", out var vocabulary) || vocabulary.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)) file.Wrong("model.vocab", "an object", vocabulary);
         var most = (int)Math.Min(Limits.ArrayElements, 1 << 24);
         var tokens = new Dictionary<int, (string Text, int Type)>();
-        foreach (var entry in vocabulary.EnumerateObject())
+        if (vocabulary.ValueKind == JsonValueKind.Array) // Unigram: tokens and their scores in the order of their numbers
+        {
+            foreach (var entry in vocabulary.EnumerateArray())
+            {
+                if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() != 2) file.Wrong($"model.vocab[{tokens.Count}]", "a token and its score", entry);
+                tokens.Add(tokens.Count, (file.TextOf($"model.vocab[{tokens.Count}]", entry[0]), normal));
+            }
+        }
+        foreach (var entry in vocabulary.ValueKind == JsonValueKind.Object ? vocabulary.EnumerateObject() : default)
         {
             var (name, id) = (file.NameOf(entry), 0);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong($"model.vocab.{name}", "a token's number", entry.Value);

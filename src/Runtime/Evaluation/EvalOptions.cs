@@ -24,6 +24,9 @@ public sealed record EvalOptions
 
     /// <summary>Most examples before one item, the first ones; null for all.</summary>
     public int? Shots { get; init; }
+
+    /// <inheritdoc cref="EngineOptions.PreTokenizer"/>
+    public string? PreTokenizer { get; init; }
 }
 
 /// <summary>How far an evaluation is.</summary>

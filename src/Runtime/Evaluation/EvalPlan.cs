@@ -70,7 +70,7 @@ public sealed class EvalPlan
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.Batch, nameof(options));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.MaxTokens, nameof(options));
         var trained = Architectures.Of(file).ReadConfig(file).ContextLength;
-        var tokenizer = Tokenizer.FromMetadata(file);
+        var tokenizer = Tokenizer.FromMetadata(file, options.PreTokenizer);
         var template = task.Items.Any(item => item.Messages is not null) ? ChatTemplate.FromMetadata(file) : null;
         var encoder = new PromptEncoder(task, options, tokenizer, template);
         var prompts = new Prompt[task.Count];

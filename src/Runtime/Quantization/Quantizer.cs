@@ -89,6 +89,8 @@ public static class Quantizer
             var mix = new TypeMix(file, options, importance is not null);
             var (tensors, notes, withoutImportance) = (new List<QuantizedTensor>(), new List<string>(), new List<string>());
             plannedWriter = MakeWriter();
+            if (file.Metadata.Contains("tokenizer.huggingface.json") && file.Metadata.GetString("tokenizer.ggml.model") == "huggingface")
+                notes.Add("GGUF has no form for this model's tokenizer: the file keeps its tokenizer.json, which WarpDecode Runtime reads and llama.cpp does not");
             foreach (var tensor in file.Tensors)
             {
                 string? note = null;

@@ -17,7 +17,7 @@ internal static class ByteAlphabet
     /// Appends the bytes that <paramref name="token"/> spells. A token with any character outside the alphabet was added to
     /// the vocabulary as plain text, and its own UTF-8 is meant (as Hugging Face's byte-level decoder reads it).
     /// </summary>
-    public static int Decode(string token, Span<byte> to)
+    public static int Decode(string token, TokenType type, Span<byte> to)
     {
         for (var i = 0; i < token.Length; i++)
         {
@@ -26,6 +26,16 @@ internal static class ByteAlphabet
             to[i] = (byte)value;
         }
         return token.Length;
+    }
+
+    /// <summary>Spells the UTF-8 of a text.</summary>
+    public static string Encode(string text)
+    {
+        var utf8 = Encoding.UTF8.GetBytes(text);
+        return string.Create(utf8.Length, utf8, static (to, from) =>
+        {
+            for (var i = 0; i < to.Length; i++) to[i] = CharOf(from[i]);
+        });
     }
 
     private static bool IsPrintable(int value) => value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);

@@ -1,13 +1,16 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 using WarpDecode.Formats;
+using WarpDecode.Runtime.Text.Tokenizers;
 
 namespace WarpDecode.Runtime.Text;
 
 /// <summary>
-/// Byte-level byte pair encoding ("gpt2" in GGUF): text is cut into words, each word is its UTF-8 bytes, and neighbours merge in
-/// the order of the merge list until none of the list is left.
+/// Byte pair encoding with a list of merges ("gpt2" in GGUF): text is cut into words, each word is its UTF-8 bytes, and neighbours merge in
+/// the order of the merge list until none of the list is left. In the vocabularies of Gemma 4 and Sarvam the parts are characters instead,
+/// with ▁ for spaces, and bytes only stand for characters that the vocabulary lacks.
 /// </summary>
 /// <remarks>
 /// Not Microsoft.ML.Tokenizers' BpeTokenizer, though it gives the same ids (a test holds the two together). Measured in fresh
@@ -16,16 +19,16 @@ namespace WarpDecode.Runtime.Text;
 /// </remarks>
 internal sealed class BytePairTokenizer : Tokenizer
 {
-    // Up to here rescanning the word for the best pair beats a heap.
-    private const int ShortWord = 64;
-
     private readonly PreTokenizer pre;
-    private readonly MergeTable merges;
+    private readonly PairMerger merger;
     private readonly int[] byteIds;
-    private readonly TextTable? wholeWords;
+    private readonly TextTable ids;
+    private readonly SpaceSeams? seams;
+    private readonly bool composes;
+    private readonly WordCache cache = new();
 
-    public BytePairTokenizer(ModelFile file)
-        : this(file, Vocabulary.Read(file), PreName(file))
+    public BytePairTokenizer(ModelFile file, string? preName = null)
+        : this(file, Vocabulary.Read(file), preName ?? PreName(file))
     {
     }
 
@@ -35,17 +38,35 @@ internal sealed class BytePairTokenizer : Tokenizer
     }
 
     private BytePairTokenizer(ModelFile file, Vocabulary vocabulary, string preName, PreTokenizer pre)
-        : base(file, vocabulary, $"gpt2 / {preName}", pre.AddBos, addEos: false, ByteAlphabet.Decode)
+        : base(file, vocabulary, $"gpt2 / {preName}", pre.AddBos, addEos: false, pre.Characters ? SpaceMark.Decode : ByteAlphabet.Decode, alwaysBos: pre.WholeBreaks)
     {
         this.pre = pre;
-        byteIds = FindBytes(vocabulary);
-        merges = ReadMerges(file, vocabulary.Ids);
-        if (pre.WholeWords) wholeWords = vocabulary.Ids;
+        ids = vocabulary.Ids;
+        byteIds = pre.Characters ? SpaceMark.FindBytes(ids) : FindBytes(vocabulary);
+        merger = new PairMerger(ReadMerges(file, ids));
+        if (pre.Characters) seams = new SpaceSeams(vocabulary.Texts);
+        composes = file.Metadata.Contains(NormalizerKey) && file.Metadata.GetString(NormalizerKey) == "NFC";
     }
 
-    private protected override void EncodeText(ReadOnlySpan<char> text, List<int> ids)
+    /// <summary>The normalization that a folder's tokenizer.json names; a GGUF of llama.cpp has none.</summary>
+    public const string NormalizerKey = "tokenizer.ggml.normalizer";
+
+    private protected override void EncodeText(ReadOnlySpan<char> text, bool atStart, List<int> to)
     {
-        foreach (var (start, length) in pre.Split(text)) EncodeWord(text.Slice(start, length), ids);
+        if (composes && Normalization.MayChange(text, NormalForm.C)) text = Normalization.Normalize(text, NormalForm.C);
+        if (pre.Characters)
+        {
+            EncodeCharacters(text, to);
+            return;
+        }
+        foreach (var (start, length) in pre.Split(text))
+        {
+            var word = text.Slice(start, length);
+            if (cache.TryAppend(word, to)) continue;
+            var from = to.Count;
+            EncodeWord(word, to);
+            cache.Put(word, CollectionsMarshal.AsSpan(to)[from..]);
+        }
     }
 
     // Without the key llama.cpp takes its own "default" cascade, for files older than the key.
@@ -54,7 +75,7 @@ internal sealed class BytePairTokenizer : Tokenizer
 
     private static PreTokenizer FindPre(ModelFile file, string name) => PreTokenizer.Find(name)
         ?? throw new ModelFileException("pre-tokenizer not supported yet:", file.Path, "tokenizer.ggml.pre", null, $"one of {PreTokenizer.Names}", name,
-            "Another way of cutting words would give this model other tokens than it was trained on, so there is no fallback.");
+            "Another way of cutting words would give this model other tokens than it was trained on, so there is no fallback; --pre NAME takes one that you know to be the same.");
 
     private static int[] FindBytes(Vocabulary vocabulary)
     {
@@ -93,110 +114,77 @@ internal sealed class BytePairTokenizer : Tokenizer
         return table;
     }
 
-    private void EncodeWord(ReadOnlySpan<char> word, List<int> ids)
+    private void EncodeWord(ReadOnlySpan<char> word, List<int> to)
     {
         byte[]? rented = null;
         var room = Encoding.UTF8.GetMaxByteCount(word.Length);
         var utf8 = room <= 512 ? stackalloc byte[512] : rented = ArrayPool<byte>.Shared.Rent(room);
         utf8 = utf8[..Encoding.UTF8.GetBytes(word, utf8)]; // lone surrogates become U+FFFD here
-        if (!TryWholeWord(utf8, ids))
+        if (!pre.WholeWords || !TryWholeWord(utf8, to))
         {
-            if (utf8.Length <= ShortWord) MergeShort(utf8, ids);
-            else MergeLong(utf8, ids);
+            int[]? more = null;
+            var parts = utf8.Length <= 128 ? stackalloc int[128] : more = ArrayPool<int>.Shared.Rent(utf8.Length);
+            for (var i = 0; i < utf8.Length; i++) parts[i] = byteIds[utf8[i]];
+            foreach (var id in parts[..merger.Merge(parts[..utf8.Length])])
+            {
+                // A byte that the vocabulary lacks (-1) merges with nothing and is left out, as llama.cpp and tokenizers do.
+                if (id >= 0) to.Add(id);
+            }
+            if (more is not null) ArrayPool<int>.Shared.Return(more);
         }
         if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
     }
 
-    private bool TryWholeWord(ReadOnlySpan<byte> utf8, List<int> ids)
+    private bool TryWholeWord(ReadOnlySpan<byte> utf8, List<int> to)
     {
-        if (wholeWords is null || utf8.Length > 256) return false;
+        if (utf8.Length > 256) return false;
         Span<char> key = stackalloc char[256];
         for (var i = 0; i < utf8.Length; i++) key[i] = ByteAlphabet.CharOf(utf8[i]);
-        var id = wholeWords.Find(key[..utf8.Length]);
+        var id = ids.Find(key[..utf8.Length]);
         if (id < 0) return false;
-        ids.Add(id);
+        to.Add(id);
         return true;
     }
 
-    // A byte that the vocabulary lacks (-1) merges with nothing and is left out, as llama.cpp and tokenizers do.
-    private static void Add(int id, List<int> ids)
+    private void EncodeCharacters(ReadOnlySpan<char> text, List<int> to)
     {
-        if (id >= 0) ids.Add(id);
-    }
-
-    // ranks[i] and merged[i] are of the pair (i, i + 1); only the two pairs beside a merge change.
-    private void MergeShort(ReadOnlySpan<byte> utf8, List<int> ids)
-    {
-        Span<int> parts = stackalloc int[ShortWord];
-        Span<int> ranks = stackalloc int[ShortWord];
-        Span<int> merged = stackalloc int[ShortWord];
-        var count = utf8.Length;
-        for (var i = 0; i < count; i++) parts[i] = byteIds[utf8[i]];
-        for (var i = 0; i + 1 < count; i++) ranks[i] = merges.Rank(parts[i], parts[i + 1], out merged[i]);
-        while (count > 1)
+        var marked = SpaceMark.Mark(text, prefix: false);
+        foreach (var (start, length) in pre.Split(marked))
         {
-            var best = 0;
-            for (var i = 1; i + 1 < count; i++)
+            var line = marked.AsSpan(start, length);
+            if (pre.WholeBreaks && line[0] == '\n' && ids.Find(line) is >= 0 and var whole)
             {
-                if (ranks[i] < ranks[best]) best = i; // of equal ranks the leftmost
+                to.Add(whole);
+                continue;
             }
-            if (ranks[best] == MergeTable.None) break;
-            parts[best] = merged[best];
-            count--;
-            for (var i = best + 1; i < count; i++)
+            for (var at = 0; at < line.Length;)
             {
-                parts[i] = parts[i + 1];
-                ranks[i] = ranks[i + 1];
-                merged[i] = merged[i + 1];
+                var end = seams!.End(line, at);
+                var word = line[at..end];
+                at = end;
+                if (cache.TryAppend(word, to)) continue;
+                var from = to.Count;
+                EncodeCharacterWord(word, to);
+                cache.Put(word, CollectionsMarshal.AsSpan(to)[from..]);
             }
-            if (best > 0) ranks[best - 1] = merges.Rank(parts[best - 1], parts[best], out merged[best - 1]);
-            if (best + 1 < count) ranks[best] = merges.Rank(parts[best], parts[best + 1], out merged[best]);
         }
-        for (var i = 0; i < count; i++) Add(parts[i], ids);
     }
 
-    // The same with a heap and a linked list: n log n for words without end, such as a megabyte of one letter.
-    private void MergeLong(ReadOnlySpan<byte> utf8, List<int> ids)
+    private void EncodeCharacterWord(ReadOnlySpan<char> word, List<int> to)
     {
-        var parts = new int[utf8.Length];
-        var before = new int[utf8.Length];
-        var after = new int[utf8.Length];
-        for (var i = 0; i < parts.Length; i++)
+        var parts = word.Length <= 128 ? stackalloc int[128] : new int[word.Length];
+        var count = 0;
+        for (var at = 0; at < word.Length; count++)
         {
-            parts[i] = byteIds[utf8[i]];
-            before[i] = i - 1;
-            after[i] = i + 1 < parts.Length ? i + 1 : -1;
+            var length = SpaceMark.CharacterLength(word, at);
+            var id = ids.Find(word.Slice(at, length));
+            parts[count] = id >= 0 ? id : ~at; // merges with nothing, and says which character it is
+            at += length;
         }
-        var found = new List<(Pair, long)>(parts.Length);
-        for (var i = 0; i + 1 < parts.Length; i++)
+        foreach (var part in parts[..merger.Merge(parts[..count])])
         {
-            if (Look(i) is { } pair) found.Add((pair, Priority(pair)));
+            if (part >= 0) to.Add(part);
+            else SpaceMark.AppendBytes(word.Slice(~part, SpaceMark.CharacterLength(word, ~part)), byteIds, unknown: -1, to);
         }
-        var heap = new PriorityQueue<Pair, long>(found);
-        while (heap.TryDequeue(out var pair, out _))
-        {
-            var right = after[pair.At];
-            // Outdated when either side has merged with another since: ids at a place only ever change.
-            if (parts[pair.At] != pair.Left || right < 0 || parts[right] != pair.Right) continue;
-            parts[pair.At] = pair.Merged;
-            parts[right] = -1;
-            after[pair.At] = after[right];
-            if (after[right] >= 0) before[after[right]] = pair.At;
-            if (before[pair.At] >= 0 && Look(before[pair.At]) is { } left) heap.Enqueue(left, Priority(left));
-            if (Look(pair.At) is { } next) heap.Enqueue(next, Priority(next));
-        }
-        for (var i = 0; i >= 0; i = after[i]) Add(parts[i], ids);
-
-        Pair? Look(int at)
-        {
-            if (after[at] < 0) return null;
-            var (left, right) = (parts[at], parts[after[at]]);
-            var rank = merges.Rank(left, right, out var result);
-            return rank == MergeTable.None ? null : new Pair(at, left, right, rank, result);
-        }
-
-        static long Priority(Pair pair) => ((long)pair.Rank << 32) | (uint)pair.At;
     }
-
-    private readonly record struct Pair(int At, int Left, int Right, int Rank, int Merged);
 }

@@ -1,27 +1,34 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
+using WarpDecode.Runtime.Text.Tokenizers;
+using static WarpDecode.Runtime.Text.Tokenizers.NumberGroups;
+using static WarpDecode.Runtime.Text.Tokenizers.WordShape;
 
 namespace WarpDecode.Runtime.Text;
 
 /// <summary>
-/// Cuts text into the words within which tokens may merge: a cascade of expressions, each splitting every piece that the one
-/// before left; what an expression does not match stays as a piece. The expressions are those of the models' own tokenizer.json
+/// Cuts text into the words within which tokens may merge: a cascade of stages, each splitting every piece that the one
+/// before left; what a stage does not match stays as a piece. The stages are the expressions of the models' own tokenizer.json
 /// files, under the names that llama.cpp gave them (llama-vocab.cpp).
 /// </summary>
 /// <remarks>
-/// They are generated at build time: nothing to parse or compile at start, and only those of the model in hand are ever jitted.
-/// None can run away on hostile text: no quantifier is nested and each is linear in the piece (a test feeds them long runs of
-/// one character), so they carry no time limit.
+/// The usual expressions are scanned by hand (<see cref="WordScanner"/>); the others are generated at build time: nothing to parse or
+/// compile at start, and only those of the model in hand are ever jitted. None can run away on hostile text: no quantifier is nested and
+/// each is linear in the piece (a test feeds them long runs of one character), so they carry no time limit.
 /// </remarks>
 internal sealed partial class PreTokenizer
 {
     /// <summary>Names of <c>tokenizer.ggml.pre</c> that are understood, for messages.</summary>
-    public const string Names = "default, gpt-2, mpt, olmo, starcoder, refact, command-r, smollm, llama-bpe, qwen2, deepseek-llm, "
-        + "deepseek-coder, deepseek-v3, falcon, gpt-4o";
+    public const string Names = "default, gpt-2, phi-2, jina-es, jina-de, jina-v1-en, jina-v2-es, jina-v2-de, jina-v2-code, roberta-bpe, modern-bert, gigachat, "
+        + "a.x-4.0, mellum, exaone4, mpt, olmo, jais, trillion, granite-docling, starcoder, refact, command-r, smollm, codeshell, exaone, minerva-7b, mellum2, "
+        + "llama-bpe, llama3, llama-v3, falcon3, falcon-h1, pixtral, midm-2.0, lfm2, jina-v5-nano, dbrx, smaug-bpe, glm4, chatglm-bpe, minicpm5, jais-2, "
+        + "qwen2, deepseek-r1-qwen, kormo, f2llmv2, stablelm2, megrez, hunyuan, solar-open, grok-2, bailingmoe, bailingmoe2, llada-moe, seed-coder, ufakzeka, "
+        + "laguna, qwen35, exaone-moe, deepseek-llm, deepseek-coder, deepseek-v3, hunyuan-dense, joyai-llm, hy_v4, spark2_5, afmoe, falcon, gpt-4o, llama4, "
+        + "kanana2, talkie, minimax-m2, granite-embed-multi-97m, tekken, youtu, tiny_aya, cohere2moe, kimi-k2, superbpe, poro-chat, bloom, gpt3-finnish, viking, "
+        + "chameleon, gemma4, granite-embed-multi-311m, sarvam-moe";
 
-    private readonly Regex[] stages;
+    private readonly IPieceSplitter[] stages;
 
-    private PreTokenizer(params Regex[] stages) => this.stages = stages;
+    private PreTokenizer(params IPieceSplitter[] stages) => this.stages = stages;
 
     /// <summary>Whether a word that is a token is that token, even where merging would end elsewhere.</summary>
     public bool WholeWords { get; private init; }
@@ -29,19 +36,53 @@ internal sealed partial class PreTokenizer
     /// <summary>Whether files with this pre-tokenizer mean a BOS token when they do not say.</summary>
     public bool AddBos { get; private init; }
 
+    /// <summary>Whether the vocabulary is text with ▁ for spaces and bytes as &lt;0xXX&gt;, not the byte alphabet.</summary>
+    public bool Characters { get; private init; }
+
+    /// <summary>Whether words of line breaks alone that are tokens are those tokens.</summary>
+    public bool WholeBreaks { get; private init; }
+
+    private bool Han { get; init; }
+
     /// <summary>The pre-tokenizer of that name, or null for one that is not known.</summary>
     public static PreTokenizer? Find(string name) => name switch
     {
-        "default" => new(Symbols(), Gpt2(), Digits(), ThreeAsciiDigits()),
-        "gpt-2" or "phi-2" or "mpt" or "olmo" => new(Gpt2()),
-        "starcoder" or "refact" or "command-r" or "smollm" => new(OneDigit(), Gpt2()),
-        "llama-bpe" or "llama3" or "llama-v3" => new(Llama3()) { WholeWords = true, AddBos = true },
-        "qwen2" or "deepseek-r1-qwen" => new(Qwen2()),
-        "deepseek-llm" => new(LineBreak(), DeepSeekLetters(), DeepSeekPunctuation(), SpaceAtEnd(), DeepSeekEastAsian(), Digits()),
-        "deepseek-coder" => new(LineBreak(), DeepSeekCoderLetters(), DeepSeekCoderPunctuation(), DeepSeekEastAsian(), OneDigit()),
-        "deepseek-v3" => new(ThreeDigits(), DeepSeek3EastAsian(), DeepSeek3()),
-        "falcon" => new(FalconSymbols(), Gpt2(), ThreeAsciiDigits()),
-        "gpt-4o" or "llama4" => new(Gpt4o()),
+        "default" => new(Of(Symbols()), new WordScanner(Gpt2), Of(Digits()), Of(ThreeAsciiDigits())),
+        "gpt-2" or "phi-2" or "jina-es" or "jina-de" or "jina-v1-en" or "jina-v2-es" or "jina-v2-de" or "jina-v2-code" or "roberta-bpe" or "modern-bert"
+            or "gigachat" or "a.x-4.0" or "mellum" or "exaone4" or "mpt" or "olmo" or "jais" or "trillion" or "granite-docling" => new(new WordScanner(Gpt2)),
+        "starcoder" or "refact" or "command-r" or "smollm" or "codeshell" or "exaone" or "minerva-7b" or "mellum2"
+            => new(new NumberScanner(FromLeft, 1), new WordScanner(Gpt2)),
+        "llama-bpe" or "llama3" or "llama-v3" or "falcon3" or "falcon-h1" or "pixtral" or "midm-2.0" or "lfm2" or "jina-v5-nano"
+            => new(new WordScanner(Letters) { Numbers = 3 }) { WholeWords = true, AddBos = true },
+        "dbrx" or "smaug-bpe" or "glm4" or "chatglm-bpe" => new(new WordScanner(Letters) { Numbers = 3 }),
+        "minicpm5" => new(new NumberScanner(FromLeft), new WordScanner(Letters) { Numbers = int.MaxValue }) { WholeWords = true },
+        "jais-2" => new(new WordScanner(Letters) { Numbers = 3, SpacesByPowers = true }),
+        // The Ling models' own expression is Qwen 2's in other words.
+        "qwen2" or "deepseek-r1-qwen" or "kormo" or "f2llmv2" or "stablelm2" or "megrez" or "hunyuan" or "solar-open" or "grok-2"
+            or "bailingmoe" or "bailingmoe2" or "llada-moe" => new(new WordScanner(Letters)),
+        "seed-coder" => new(new WordScanner(Letters) { BreaksAfterSymbols = 0 }),
+        "ufakzeka" => new(new WordScanner(Letters) { Contractions = false }),
+        "laguna" => new(Of(Lines()), new WordScanner(Letters)),
+        "qwen35" => new(new WordScanner(Letters) { Marks = true }),
+        "exaone-moe" => new(new WordScanner(Letters) { Phrases = true, BreaksAfterSymbols = 1, Slash = true }),
+        "deepseek-llm" => new(Of(LineBreak()), Of(DeepSeekLetters()), Of(DeepSeekPunctuation()), Of(SpaceAtEnd()), Of(DeepSeekEastAsian()), Of(Digits())),
+        "deepseek-coder" => new(Of(LineBreak()), Of(DeepSeekCoderLetters()), Of(DeepSeekCoderPunctuation()), Of(DeepSeekEastAsian()), new NumberScanner(FromLeft, 1)),
+        "deepseek-v3" or "hunyuan-dense" or "joyai-llm" or "hy_v4" => new(new NumberScanner(FromLeft), Of(DeepSeek3EastAsian()), new WordScanner(DeepSeek3)),
+        "spark2_5" => new(new NumberScanner(FromLeft), Of(DeepSeek3EastAsian()), new WordScanner(DeepSeek3) { BreaksAfterSymbols = 0, SingleBreaks = true }, new NumberScanner(FromLeft, 1)),
+        "afmoe" => new(new NumberScanner(FromRight), Of(AfmoeEastAsian()), new WordScanner(DeepSeek3)),
+        "falcon" => new(Of(FalconSymbols()), new WordScanner(Gpt2), Of(ThreeAsciiDigits())),
+        "gpt-4o" or "llama4" or "kanana2" or "talkie" or "minimax-m2" => new(new WordScanner(Cased) { Numbers = 3, Slash = true }),
+        "granite-embed-multi-97m" => new(new WordScanner(Cased) { Numbers = 3, Slash = true }) { WholeWords = true },
+        "tekken" => new(new WordScanner(Cased) { Contractions = false, Slash = true }) { WholeWords = true, AddBos = true },
+        "youtu" => new(Of(YoutuEastAsian()), new WordScanner(Cased) { Slash = true }) { WholeWords = true },
+        "tiny_aya" or "cohere2moe" => new(new NumberScanner(FromRightOfWords), new WordScanner(Cased) { Numbers = 3, Slash = true }),
+        "kimi-k2" => new(new WordScanner(Cased) { Numbers = 3, Han = true }) { Han = true },
+        "superbpe" => new(new NumberScanner(FromRight)),
+        "poro-chat" or "bloom" or "gpt3-finnish" => new(Of(Bloom())),
+        "viking" => new(Of(Bloom()), new NumberScanner(FromLeft, 1)),
+        "chameleon" => new(Of(ChameleonSentinel()), Of(ChameleonImage()), Of(ChameleonSpaces()), new NumberScanner(FromLeft, 1), Of(ChameleonPunctuation()), new WordScanner(Gpt2)) { AddBos = true },
+        "gemma4" or "granite-embed-multi-311m" => new(Of(Lines())) { Characters = true, WholeBreaks = true, AddBos = true },
+        "sarvam-moe" => new(Of(Lines())) { Characters = true },
         _ => null,
     };
 
@@ -50,27 +91,8 @@ internal sealed partial class PreTokenizer
     {
         if (!text.ContainsAnyInRange('\uD800', '\uDFFF')) return Cascade(text);
 
-        // .NET's expressions see UTF-16 units. Each character above U+FFFF is one stand-in here, of its category and like it in
-        // no range that an expression names, so that classes and counts come out as they do on code points.
-        var flat = new char[text.Length];
-        var origin = new int[text.Length + 1];
-        var count = 0;
-        for (var i = 0; i < text.Length; count++)
-        {
-            origin[count] = i;
-            if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
-            {
-                flat[count] = StandIn(char.ConvertToUtf32(text[i], text[i + 1]));
-                i += 2;
-            }
-            else
-            {
-                flat[count] = char.IsSurrogate(text[i]) ? '\uFFFD' : text[i]; // the character it will be encoded as
-                i++;
-            }
-        }
-        origin[count] = text.Length;
-        var words = Cascade(flat.AsSpan(0, count));
+        var flat = FlatText.Of(text, Han, out var origin);
+        var words = Cascade(flat);
         for (var i = 0; i < words.Count; i++)
         {
             var (start, length) = words[i];
@@ -81,78 +103,47 @@ internal sealed partial class PreTokenizer
 
     private List<(int Start, int Length)> Cascade(ReadOnlySpan<char> text)
     {
-        var pieces = new List<(int Start, int Length)> { (0, text.Length) };
-        foreach (var stage in stages)
+        var pieces = new List<(int Start, int Length)>((text.Length / 4) + 1);
+        if (text.IsEmpty) return pieces;
+        stages[0].Split(text, 0, pieces);
+        foreach (var stage in stages.AsSpan(1))
         {
             var next = new List<(int Start, int Length)>(pieces.Count + (text.Length / 5));
-            foreach (var (start, length) in pieces)
-            {
-                var end = start;
-                foreach (var match in stage.EnumerateMatches(text.Slice(start, length)))
-                {
-                    var at = start + match.Index;
-                    if (at > end) next.Add((end, at - end));
-                    next.Add((at, match.Length));
-                    end = at + match.Length;
-                }
-                if (end < start + length) next.Add((end, start + length - end));
-            }
+            foreach (var (start, length) in pieces) stage.Split(text.Slice(start, length), start, next);
             pieces = next;
         }
         return pieces;
     }
 
-    // deepseek-llm names ranges of cased letters above U+FFFF (Deseret, Osage, Old Hungarian, Warang Citi, Adlam): inside them the
-    // stand-in is a letter its class holds, outside them one that neither it nor the East Asian class holds.
-    private static char StandIn(int codePoint)
-    {
-        var named = codePoint is (>= 0x10400 and <= 0x1044F) or (>= 0x104B0 and <= 0x104D3) or (>= 0x104D8 and <= 0x104FB)
-            or (>= 0x10C80 and <= 0x10CB2) or (>= 0x10CC0 and <= 0x10CF2) or (>= 0x118A0 and <= 0x118DF) or (>= 0x1E900 and <= 0x1E943);
-        return CharUnicodeInfo.GetUnicodeCategory(codePoint) switch
-        {
-            UnicodeCategory.UppercaseLetter => named ? '\u0410' : '\uA790',
-            UnicodeCategory.LowercaseLetter => named ? '\u0430' : '\uA791',
-            UnicodeCategory.TitlecaseLetter => '\u01C5',
-            UnicodeCategory.ModifierLetter => '\u02B0',
-            UnicodeCategory.OtherLetter => '\u05D0',
-            UnicodeCategory.NonSpacingMark => '\u0300',
-            UnicodeCategory.SpacingCombiningMark => '\uA823',
-            UnicodeCategory.EnclosingMark => '\u0488',
-            UnicodeCategory.DecimalDigitNumber => '\u0660',
-            UnicodeCategory.LetterNumber => '\uA6E6',
-            UnicodeCategory.OtherNumber => '\u00B2',
-            UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation
-                or UnicodeCategory.ClosePunctuation or UnicodeCategory.InitialQuotePunctuation
-                or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation => '\u055A',
-            UnicodeCategory.MathSymbol => '\u00D7',
-            UnicodeCategory.CurrencySymbol => '\u00A4',
-            UnicodeCategory.ModifierSymbol => '\u02C2',
-            UnicodeCategory.OtherSymbol => '\u00A6',
-            UnicodeCategory.Format => '\u00AD',
-            _ => '\uE000', // private use and unassigned
-        };
-    }
+    private static RegexSplitter Of(Regex expression) => new(expression);
 
 #pragma warning disable MA0009 // no time limit: see the remarks on the class
 
-    [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)", Options)]
-    private static partial Regex Gpt2();
+    [GeneratedRegex(@"[\u4E00-\u9FFF\u3400-\u4DBF\uF900-\uFAFF\u3040-\u309F\u30A0-\u30FF\uFF65-\uFF9F\u2F00-\u2FDF\u0E00-\u0E7F\u0E80-\u0EFF\u1780-\u17FF"
+        + @"\u1000-\u109F\uAA60-\uAA7F\uA9E0-\uA9FF\uAC00-\uD7AF\u1100-\u11FF]+", Options)]
+    private static partial Regex AfmoeEastAsian();
 
-    [GeneratedRegex(Contraction + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + SymbolsAndSpace, Options)]
-    private static partial Regex Llama3();
+    [GeneratedRegex(@"[\uAC00-\uD7A3\u3131-\u318E]+|[\uFF01\u2026\u201C\u201D\u2018\u2019\u2014\uFF1A\uFF1B\uFF0C\u3001-\u303F\uFE30-\uFE4F]+|[\u3105-\u312F]+"
+        + @"|[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+", Options)]
+    private static partial Regex YoutuEastAsian();
 
-    [GeneratedRegex(Contraction + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + SymbolsAndSpace, Options)]
-    private static partial Regex Qwen2();
+    [GeneratedRegex(@" ?[^(\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+", Options)]
+    private static partial Regex Bloom();
 
-    // The original's letter classes; llama.cpp's rewriting of them tells only ASCII letters' case apart.
-    [GeneratedRegex(@"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+" + Contraction + "?"
-        + @"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*" + Contraction + "?"
-        + @"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+", Options)]
-    private static partial Regex Gpt4o();
+    [GeneratedRegex(@"[^\n]+|\n+", Options)]
+    private static partial Regex Lines();
 
-    [GeneratedRegex(@"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
-        + @"|\s*[\r\n]+|\s+(?!\S)|\s+", Options)]
-    private static partial Regex DeepSeek3();
+    [GeneratedRegex("<sentinel:[0-9]+>", Options)]
+    private static partial Regex ChameleonSentinel();
+
+    [GeneratedRegex("IMGIMG[A-I]{1,4}Z", Options)]
+    private static partial Regex ChameleonImage();
+
+    [GeneratedRegex(@"[\t\n]|    |  ", Options)]
+    private static partial Regex ChameleonSpaces();
+
+    [GeneratedRegex(@"[\p{P}!-/:-@\[-`{-~]", Options)]
+    private static partial Regex ChameleonPunctuation();
 
     [GeneratedRegex(@"[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+", Options)]
     private static partial Regex DeepSeek3EastAsian();
@@ -179,12 +170,6 @@ internal sealed partial class PreTokenizer
     [GeneratedRegex(@"[\r\n]", Options)]
     private static partial Regex LineBreak();
 
-    [GeneratedRegex(@"\p{N}", Options)]
-    private static partial Regex OneDigit();
-
-    [GeneratedRegex(@"\p{N}{1,3}", Options)]
-    private static partial Regex ThreeDigits();
-
     [GeneratedRegex(@"\p{N}+", Options)]
     private static partial Regex Digits();
 
@@ -201,11 +186,7 @@ internal sealed partial class PreTokenizer
 
     private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture;
 
-    private const string Contraction = "('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
-
-    private const string SymbolsAndSpace = @"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-    // Letters that have a case, as deepseek-llm's own file lists them up to U+FFFF; StandIn knows those above.
+    // Letters that have a case, as deepseek-llm's own file lists them up to U+FFFF; FlatText knows those above.
     private const string CasedLetters =
         @"A-Za-z\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u01BA\u01BC-\u01BF\u01C4-\u0293\u0295-\u02AF\u0370-\u0373\u0376\u0377"
         + @"\u037B-\u037D\u037F\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u03F5\u03F7-\u0481\u048A-\u052F\u0531-\u0556"

@@ -45,7 +45,7 @@ internal sealed class TextTable
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Hash(ReadOnlySpan<char> text)
+    internal static ulong Hash(ReadOnlySpan<char> text)
     {
         var hash = Seed ^ (ulong)text.Length;
         var bytes = MemoryMarshal.AsBytes(text);

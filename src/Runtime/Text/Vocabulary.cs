@@ -24,9 +24,28 @@ internal enum TokenType : byte
     Byte = 6,
 }
 
+/// <summary>What a special token takes along of the text beside it.</summary>
+[Flags]
+internal enum TokenStrip : byte
+{
+    None = 0,
+
+    /// <summary>White space before it.</summary>
+    Left = 1,
+
+    /// <summary>White space after it.</summary>
+    Right = 2,
+
+    /// <summary>Nothing, but no letter, digit or underscore may touch it.</summary>
+    SingleWord = 4,
+}
+
 /// <summary>The part of <c>tokenizer.ggml.*</c> that every kind of tokenizer shares: texts, types and the named tokens.</summary>
 internal sealed class Vocabulary
 {
+    /// <summary>The named tokens that a kind of tokenizer has where its file names none.</summary>
+    internal readonly record struct Defaults(int? Bos = null, int? Eos = null, int? Unknown = null, string? EosKey = null);
+
     private const string Prefix = "tokenizer.ggml.";
 
     // What llama.cpp takes for the end of a turn by its text (llama-vocab.cpp), whichever the metadata name.
@@ -42,7 +61,7 @@ internal sealed class Vocabulary
     private static readonly string[] EndKeys =
         ["eos_token_id", "eot_token_id", "eom_token_id", "fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"];
 
-    private Vocabulary(ModelFile file)
+    private Vocabulary(ModelFile file, Defaults defaults)
     {
         File = file.Path;
         var metadata = file.Metadata;
@@ -52,8 +71,10 @@ internal sealed class Vocabulary
 
         Ids = new TextTable(Texts);
 
-        Bos = OptionalId(metadata, "bos_token_id");
-        Eos = OptionalId(metadata, "eos_token_id");
+        Bos = OptionalId(metadata, "bos_token_id") ?? Known(defaults.Bos);
+        Eos = OptionalId(metadata, defaults.EosKey ?? "eos_token_id") ?? Known(defaults.Eos);
+        Unknown = OptionalId(metadata, "unknown_token_id") ?? Known(defaults.Unknown);
+        Strips = FindStrips(metadata);
         EndOfTurn = FindEnds(metadata);
     }
 
@@ -75,9 +96,25 @@ internal sealed class Vocabulary
 
     public int? Eos { get; }
 
+    /// <summary>Token that stands for what the vocabulary cannot spell.</summary>
+    public int? Unknown { get; }
+
     public HashSet<int> EndOfTurn { get; }
 
-    public static Vocabulary Read(ModelFile file) => new(file);
+    /// <summary>Special tokens that take white space beside them along, and how.</summary>
+    public IReadOnlyDictionary<int, TokenStrip> Strips { get; }
+
+    public static Vocabulary Read(ModelFile file, Defaults defaults = default) => new(file, defaults);
+
+    /// <summary>A score for each token.</summary>
+    public static float[] ReadScores(ModelFile file, int count)
+    {
+        const string key = Prefix + "scores";
+        var scores = file.Metadata.GetSingles(key);
+        if (scores.Length < count) ModelFileException.Throw("metadata", file.Path, key, null, $"a score for each of {count} tokens", $"{scores.Length} scores");
+        if (scores.AsSpan().ContainsAny(float.NaN, float.PositiveInfinity)) ModelFileException.Throw("metadata", file.Path, key, null, "finite numbers", "others");
+        return scores;
+    }
 
     /// <summary>A flag such as <c>add_bos_token</c>, or what the tokenizer's kind implies where the file is silent.</summary>
     public static bool Flag(ModelFile file, string name, bool otherwise) =>
@@ -85,6 +122,50 @@ internal sealed class Vocabulary
 
     private int? OptionalId(Metadata metadata, string name) =>
         metadata.Contains(Prefix + name) ? metadata.GetInt32(Prefix + name, 0, Texts.Length - 1) : null;
+
+    private int? Known(int? id) => id < Texts.Length ? id : null;
+
+    // A GGUF has no place for these; llama.cpp knows them by the names of models, and so must who agrees with it.
+    private Dictionary<int, TokenStrip> FindStrips(Metadata metadata)
+    {
+        var strips = new Dictionary<int, TokenStrip>();
+        var pre = Text("tokenizer.ggml.pre");
+        var name = Text("general.name").ToLowerInvariant();
+        var architecture = Text("general.architecture");
+        if (ContainsAny(pre, "jina-v2-de", "jina-v2-es", "jina-v2-code") || ContainsAny(architecture, "nomic-bert-moe", "jina-bert-v3"))
+        {
+            Set("<mask>", TokenStrip.Left);
+        }
+        else if (ContainsAny(name, "phi-3", "phi3"))
+        {
+            for (var id = 0; id < Texts.Length; id++)
+            {
+                if (Types[id] is TokenType.Control or TokenType.UserDefined or TokenType.Unknown && Texts[id] is not ("<unk>" or "<s>" or "<|endoftext|>")) strips[id] = TokenStrip.Right;
+            }
+            Set("</s>", TokenStrip.Right);
+        }
+        else if (ContainsAny(name, "modern-bert"))
+        {
+            Set("[MASK]", TokenStrip.Left);
+        }
+        return strips;
+
+        string Text(string key) => metadata.Contains(key) ? metadata.GetString(key) : "";
+
+        static bool ContainsAny(string text, params ReadOnlySpan<string> parts)
+        {
+            foreach (var part in parts)
+            {
+                if (text.Contains(part, StringComparison.Ordinal)) return true;
+            }
+            return false;
+        }
+
+        void Set(string text, TokenStrip strip)
+        {
+            if (Ids.Find(text) is >= 0 and var id) strips[id] = strip;
+        }
+    }
 
     private TokenType[] ReadTypes(Metadata metadata)
     {
@@ -120,5 +201,4 @@ internal sealed class Vocabulary
         }
         return ends;
     }
-
 }
