@@ -13,12 +13,14 @@ internal static class RunCommand
         var raw = new Option<bool>("--raw") { Description = "Continue the text as it is, without the model's chat template (with -p)." };
         var system = new Option<string?>("--system") { Description = "A system message before the conversation.", HelpName = "TEXT" };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
+        var template = new ChatTemplateOption();
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
         root.Arguments.Add(model);
         foreach (var option in new Option[] { prompt, raw, system }) root.Options.Add(option);
         sampling.AddTo(root);
         engine.AddTo(root);
+        template.AddTo(root);
         root.Options.Add(verbose);
         root.SetAction(async (parsed, cancellation) =>
         {
@@ -29,9 +31,12 @@ internal static class RunCommand
                 throw new UsageException("--raw needs a prompt: a chat cannot do without the template", "Add -p TEXT, or leave --raw away.");
             if (isRaw && parsed.GetValue(system) is not null)
                 throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
+            if (isRaw && template.IsGiven(parsed))
+                throw new UsageException("--chat-template has no place in a raw completion", "Leave --raw away, or the template.");
+            var own = template.Read(parsed);
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
-            using var opened = engine.Open(path, parsed, cancellation);
+            using var opened = engine.Open(path, parsed, cancellation, o => o with { Template = own });
             var isVerbose = parsed.GetValue(verbose);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
