@@ -1,7 +1,6 @@
 using System.Text.Json;
 using WarpDecode.Formats;
 using WarpDecode.Runtime.Text;
-using WarpDecode.Tests;
 using Xunit;
 
 namespace WarpDecode.Runtime.Tests.Text;

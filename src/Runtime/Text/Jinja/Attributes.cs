@@ -48,6 +48,11 @@ internal static class Attributes
                 found = name is "imag" ? 0L : name is "denominator" ? 1L : Numbers.Whole(Numbers.Big(value));
                 return true;
         }
+        if (value is double number && name is "real" or "imag")
+        {
+            found = name == "real" ? number : 0.0;
+            return true;
+        }
         if (IsForbidden(value, name) || IsSpecial(name))
         {
             found = Undefined.Unsafe(value, name);
@@ -58,7 +63,10 @@ internal static class Attributes
         return true;
     }
 
-    private static bool IsSpecial(string name) => name.Length > 4 && name.StartsWith("__", StringComparison.Ordinal) && name.EndsWith("__", StringComparison.Ordinal);
+    // What every object of Python has: there, but not for templates.
+    private static bool IsSpecial(string name) => name.StartsWith("__", StringComparison.Ordinal)
+        && name is "__class__" or "__doc__" or "__init__" or "__new__" or "__repr__" or "__str__" or "__hash__" or "__eq__" or "__ne__" or "__lt__" or "__le__" or "__gt__" or "__ge__"
+            or "__dir__" or "__reduce__" or "__reduce_ex__" or "__getattribute__" or "__setattr__" or "__delattr__" or "__format__" or "__sizeof__" or "__subclasshook__" or "__init_subclass__";
 
     // What would change a list or a dictionary.
     private static bool IsForbidden(object? value, string name) => value switch

@@ -93,7 +93,7 @@ internal static class BraceFormat
             if (first.Length > 0 && next > 0) RenderError.Value("cannot switch from manual field specification to automatic field numbering");
             var index = first.Length == 0 ? next++ : first.Length < 9 ? int.Parse(first, System.Globalization.CultureInfo.InvariantCulture) : int.MaxValue;
             if (first.Length > 0) next = -1;
-            if (index >= arguments.Positional.Length) throw new RenderError("IndexError", $"Replacement index {index} out of range for positional args tuple");
+            if (index >= arguments.Positional.Length) throw new RenderError("IndexError", "tuple index out of range");
             value = arguments.Positional[index];
         }
         else

@@ -414,6 +414,7 @@ internal sealed partial class Parser
     private Expression? Filters(Expression? value, bool inline = false)
     {
         var count = 0;
+        var known = unknown.Count;
         while (Current.Is("|") || inline)
         {
             Chain(ref count);
@@ -422,7 +423,7 @@ internal sealed partial class Parser
             var (name, at) = DottedName();
             var arguments = Current.Is("(") ? CallArguments() : ArgumentList.Empty;
             var filter = Jinja.Filters.Find(name);
-            if (filter is null && !isConditional) unknown.Add(($"No filter named {Repr.Quote(name)}.", at));
+            if (filter is null && !isConditional) unknown.Insert(known, ($"No filter named {Repr.Quote(name)}.", at)); // of a chain the last is named
             value = new FilterCall(at, value, name, filter, arguments);
         }
         return value;

@@ -32,7 +32,7 @@ internal sealed class Macro(MacroDefinition definition, Scope outside)
         value = name switch
         {
             "name" => Name is null ? null : Str.Of(Name),
-            "arguments" => new PyList([.. definition.Parameters.Select(p => (object?)Str.Of(p.Name))]),
+            "arguments" => new PyTuple([.. definition.Parameters.Select(p => (object?)Str.Of(p.Name))]),
             "catch_kwargs" => Py.Bool(definition.TakesNamed),
             "catch_varargs" => Py.Bool(definition.TakesMore),
             "caller" => Py.Bool(definition.TakesCaller),
@@ -68,7 +68,7 @@ internal sealed class Macro(MacroDefinition definition, Scope outside)
         }
         else if (named.Count > 0)
         {
-            if (named.Exists(n => n.Key == "caller") && callerFound)
+            if (named.Exists(n => n.Key == "caller"))
                 RenderError.Type($"macro {shown} was invoked with two values for the special caller argument. This is most likely a bug.");
             RenderError.Type($"macro {shown} takes no keyword argument {Repr.Quote(named[0].Key)}");
         }

@@ -231,12 +231,28 @@ internal static class Py
     public static List<T> Sort<T>(List<T> items, Func<T, object?> key, bool reverse, Budget budget)
     {
         budget.Step(items.Count * (long)(1 + BitOperations.Log2((uint)items.Count + 1)));
-        var keyed = items.ConvertAll(item => (Key: key(item), Item: item));
-        var comparer = Comparer<object?>.Create((a, b) => Order(a, b, "<", budget));
-        if (reverse) keyed.Reverse(); // equals keep their order when the sorted list is turned round
-        var sorted = keyed.OrderBy(k => k.Key, comparer).Select(k => k.Item).ToList();
-        if (reverse) sorted.Reverse();
-        return sorted;
+        var keyed = items.ConvertAll(item => (Key: key(item), Item: item)).ToArray();
+        if (reverse) Array.Reverse(keyed); // equals keep their order when the sorted list is turned round
+        MergeSort(keyed, new (object? Key, T Item)[keyed.Length], 0, keyed.Length, budget);
+        if (reverse) Array.Reverse(keyed);
+        return [.. keyed.Select(k => k.Item)];
+    }
+
+    // Our own, for those of the library wrap what a comparison throws.
+    private static void MergeSort<T>((object? Key, T Item)[] items, (object? Key, T Item)[] spare, int from, int to, Budget budget)
+    {
+        if (to - from < 2) return;
+        var middle = from + ((to - from) / 2);
+        MergeSort(items, spare, from, middle, budget);
+        MergeSort(items, spare, middle, to, budget);
+        Array.Copy(items, from, spare, from, to - from);
+        var (left, right) = (from, middle);
+        for (var at = from; at < to; at++)
+        {
+            // The right one goes first only if it is less, so equals keep their order.
+            var takeRight = left == middle || (right < to && Order(spare[right].Key, spare[left].Key, "<", budget) < 0);
+            items[at] = takeRight ? spare[right++] : spare[left++];
+        }
     }
 
     /// <summary>Order of code points, which is not that of UTF-16 above the surrogates.</summary>
