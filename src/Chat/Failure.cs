@@ -3,6 +3,7 @@ using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Evaluation;
 using WarpDecode.Runtime.Quantization;
+using WarpDecode.Runtime.Text;
 
 namespace WarpDecode.Chat;
 
@@ -23,6 +24,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case EvalFileException file:
                 Write(file.Message, file.Advice ?? "Correct the line, or leave it out.");
+                return ExitCode.Failed;
+            case TemplateException template:
+                Write(template.Message, "Use --raw to give the model your text as it is, or --chat-template FILE to give it another template.");
                 return ExitCode.Failed;
             case GpuException gpu:
                 Write(gpu.Message, gpu.Advice ?? "Try again, or use --backend cpu.");

@@ -121,6 +121,17 @@ public sealed class Metadata
         return result;
     }
 
+    /// <summary>One text of an array of texts, without making the others.</summary>
+    /// <exception cref="ModelFileException">Missing, of another type, or shorter.</exception>
+    public string GetString(string key, int index)
+    {
+        var e = RequireArray(key, "an array of strings", type => type == MetadataType.String);
+        if (index < 0 || index >= e.Count) ModelFileException.Throw("metadata", file.Path, key, e.Start, $"more than {index} elements", $"{e.Count}", WrongAdvice);
+        var at = ElementsOf(e);
+        for (var i = 0; i < index; i++) StringAt(key, at, e.End, out at);
+        return Encoding.UTF8.GetString(StringAt(key, at, e.End, out _));
+    }
+
     /// <summary>An array of integers of any integer type, or a single integer as an array of one.</summary>
     /// <exception cref="ModelFileException">Missing, of another type, or too large for 64 bits with sign.</exception>
     public long[] GetIntegers(string key)

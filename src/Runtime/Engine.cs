@@ -57,6 +57,7 @@ public sealed partial class Engine : IDisposable
         try
         {
             kvType = ChooseKvType(options);
+            template = options.Template?.For(file);
             Moe = options.Moe;
             preTokenizer = options.PreTokenizer;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
@@ -113,7 +114,7 @@ public sealed partial class Engine : IDisposable
     public Tokenizer Tokenizer => tokenizer ??= Tokenizer.FromMetadata(file, preTokenizer);
 
     /// <summary>The model's chat template; read when first asked for.</summary>
-    /// <exception cref="ModelFileException">The file has none, or one that cannot be rendered yet.</exception>
+    /// <exception cref="ModelFileException">The file has none, or one that is no template.</exception>
     public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
 
     private long TotalBytes => file.Tensors.Sum(t => t.Bytes);

@@ -1,4 +1,5 @@
 using WarpDecode.Formats;
+using WarpDecode.Runtime.Text;
 
 namespace WarpDecode.Runtime;
 
@@ -64,6 +65,9 @@ public sealed record EngineOptions
 {
     /// <summary>Where it runs.</summary>
     public BackendKind Backend { get; init; }
+
+    /// <summary>A chat template to take instead of the model's own.</summary>
+    public ChatTemplate? Template { get; init; }
 
     /// <summary>Threads of the cpu backend; 0 for one a core.</summary>
     public int Threads { get; init; }

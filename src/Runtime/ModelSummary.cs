@@ -142,7 +142,7 @@ public sealed record ModelSummary
             Vocabulary = config?.Vocabulary,
             CacheBytesPerToken = config is null ? null : new KvShape(config.Layers, 1, 1, config.KvHeads, config.HeadDim).PageBytes,
             Tokenizer = Describe(() => Text.Tokenizer.FromMetadata(file) is { } t ? $"{t.Kind}, {t.Count} tokens" : ""),
-            Template = Describe(() => ChatTemplate.FromMetadata(file) is not null ? "ChatML" : ""),
+            Template = Describe(() => ChatTemplate.FromMetadata(file).Description),
             Tensors = file.Tensors,
         };
     }

@@ -23,12 +23,14 @@ internal static class RunCommand
         }.TakesOneOf([Auto, AnswerFormat.None.Name, .. AnswerFormat.Names]);
         var showReasoning = new Option<bool>("--show-reasoning") { Description = "Say on stderr what the model thinks before it answers (with -p; a chat in a terminal does it always)." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
+        var template = new ChatTemplateOption();
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
         root.Arguments.Add(model);
         foreach (var option in new Option[] { prompt, raw, system, format, showReasoning }) root.Options.Add(option);
         sampling.AddTo(root);
         engine.AddTo(root);
+        template.AddTo(root);
         root.Options.Add(verbose);
         root.SetAction(async (parsed, cancellation) =>
         {
@@ -39,9 +41,12 @@ internal static class RunCommand
                 throw new UsageException("--raw needs a prompt: a chat cannot do without the template", "Add -p TEXT, or leave --raw away.");
             if (isRaw && parsed.GetValue(system) is not null)
                 throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
+            if (isRaw && template.IsGiven(parsed))
+                throw new UsageException("--chat-template has no place in a raw completion", "Leave --raw away, or the template.");
+            var own = template.Read(parsed);
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
-            using var opened = engine.Open(path, parsed, cancellation);
+            using var opened = engine.Open(path, parsed, cancellation, o => o with { Template = own });
             var isVerbose = parsed.GetValue(verbose);
             var style = isRaw ? new AnswerStyle(AnswerFormat.None, []) : StyleOf(opened, parsed.GetValue(format)!);
             var messages = new List<ChatMessage>();

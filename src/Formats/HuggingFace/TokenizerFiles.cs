@@ -317,25 +317,42 @@ internal sealed partial class TokenizerFiles(ModelFiles folder, JsonFile config,
         }
     }
 
+    // The usual template, and others by name: files go before what tokenizer_config.json has.
     private void WriteTemplate(GgufWriter to)
     {
-        string? template = null;
-        if (folder.Find("chat_template.jinja") is { } path)
-        {
-            using var file = new MappedFile(path);
-            if (file.Length > (long)Limits.StringBytes)
-                ModelFileException.Throw("length", path, null, null, $"at most {Limits.StringBytes} bytes", file.Length.ToString(), "This is not a chat template.");
-            template = System.Text.Encoding.UTF8.GetString(file.Span(0, (int)file.Length));
-            file.CheckWhole();
-        }
-        else if (tokenizerConfig is not null && tokenizerConfig.TryGet("chat_template", out var value))
+        const string key = "tokenizer.chat_template";
+        var templates = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        if (tokenizerConfig is not null && tokenizerConfig.TryGet("chat_template", out var value))
         {
             // One text, or several by name.
-            if (value.ValueKind == JsonValueKind.Array)
-                value = value.EnumerateArray().FirstOrDefault(t => Is(t, "name", "default")) is var named && JsonFile.TryGet(named, "template", out var text) ? text : default;
-            if (value.ValueKind != JsonValueKind.Undefined) template = tokenizerConfig.TextOf("chat_template", value);
+            if (value.ValueKind != JsonValueKind.Array) templates["default"] = tokenizerConfig.TextOf("chat_template", value);
+            else foreach (var one in value.EnumerateArray())
+            {
+                if (JsonFile.TryGet(one, "name", out var name) && JsonFile.TryGet(one, "template", out var text))
+                    templates[tokenizerConfig.TextOf("chat_template.name", name)] = tokenizerConfig.TextOf("chat_template.template", text);
+            }
         }
-        if (template is not null) to.Add("tokenizer.chat_template", template);
+        if (folder.Find("chat_template.jinja") is { } path) templates["default"] = TemplateOf(path);
+        const string more = "additional_chat_templates";
+        var others = Path.Combine(folder.Folder, more);
+        if (Directory.Exists(others))
+        {
+            foreach (var file in Directory.EnumerateFiles(others, "*.jinja").Order(StringComparer.Ordinal))
+            {
+                if (folder.Find($"{more}/{Path.GetFileName(file)}") is { } found) templates[Path.GetFileNameWithoutExtension(file)] = TemplateOf(found);
+            }
+        }
+        foreach (var (name, text) in templates) to.Add(name == "default" ? key : $"{key}.{name}", text);
+    }
+
+    private static string TemplateOf(string path)
+    {
+        using var file = new MappedFile(path);
+        if (file.Length > (long)Limits.StringBytes)
+            ModelFileException.Throw("length", path, null, null, $"at most {Limits.StringBytes} bytes", file.Length.ToString(), "This is not a chat template.");
+        var text = System.Text.Encoding.UTF8.GetString(file.Span(0, (int)file.Length));
+        file.CheckWhole();
+        return text;
     }
 
     private static bool Is(JsonElement parent, string name, string text) =>

@@ -76,20 +76,22 @@ public sealed class EvalPlan
         var prompts = new Prompt[task.Count];
         var gate = new Lock();
         var done = 0;
-        try
+        (int Index, ExceptionDispatchInfo Error)? first = null;
+        Parallel.For(0, prompts.Length, new ParallelOptions { CancellationToken = cancellation }, (i, loop) =>
         {
-            Parallel.For(0, prompts.Length, new ParallelOptions { CancellationToken = cancellation }, i =>
+            try
             {
                 prompts[i] = encoder.Encode(task.Items[i]);
                 lock (gate) progress?.Report(++done);
-            });
-        }
-        catch (AggregateException several)
-        {
-            // Of several the first in the file, so that a file gives one message however the threads run.
-            var first = several.InnerExceptions.MinBy(e => e is EvalFileException { Line: { } line } ? line : 0)!;
-            ExceptionDispatchInfo.Throw(first);
-        }
+            }
+            catch (Exception e)
+            {
+                // Of several the first in the file, so that a file gives one message however the threads run: all items before it are still done.
+                lock (gate) first = first is { } other && other.Index < i ? other : (i, ExceptionDispatchInfo.Capture(e));
+                loop.Break();
+            }
+        });
+        first?.Error.Throw();
         FindShared(task, prompts);
         return new EvalPlan(task, options, tokenizer, prompts, trained);
     }

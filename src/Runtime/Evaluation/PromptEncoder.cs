@@ -61,7 +61,7 @@ internal sealed class PromptEncoder
             messages.Add(new ChatMessage("assistant", RightAnswer(example)));
         }
         messages.AddRange(item.Messages!.Skip(own));
-        TextPart[] parts = [.. template!.RenderParts(messages, addGenerationPrompt: true)];
+        TextPart[] parts = [.. template!.RenderParts(messages, new TemplateOptions { AddGenerationPrompt = true })];
         var context = tokenizer.Encode(parts, addSpecial: false);
         if (context.Length == 0) ThrowEmpty(item);
         return new Prompt(context, item.Choices is null ? null : Choices(item, context.Length,

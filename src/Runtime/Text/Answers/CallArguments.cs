@@ -19,7 +19,7 @@ internal sealed class CallArguments
     public CallArguments(IReadOnlyList<ToolDefinition>? tools, string name)
     {
         if (tools?.FirstOrDefault(t => t.Name == name) is not { } tool) return;
-        using var schema = CallJson.Parse(tool.ParametersJson);
+        using var schema = tool.Parameters is { } text ? CallJson.Parse(text) : null;
         if (schema?.RootElement is { ValueKind: JsonValueKind.Object } root && root.TryGetProperty("properties", out var found)
             && found.ValueKind == JsonValueKind.Object)
         {
