@@ -15,6 +15,9 @@ public sealed record GenerationOptions
     /// <summary>Strings that end the answer and are not part of it.</summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
+    /// <summary>Makes, for each answer, what its tokens must keep to, for text that must have a form; null for any text.</summary>
+    public Func<ITokenConstraint>? Constraint { get; init; }
+
     /// <summary>How tokens are chosen.</summary>
     public SamplerOptions Sampling { get; init; } = new();
 

@@ -15,9 +15,11 @@ internal static class RunCommand
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
+        var grammar = new GrammarOptionsBinder();
         root.Arguments.Add(model);
         foreach (var option in new Option[] { prompt, raw, system }) root.Options.Add(option);
         sampling.AddTo(root);
+        grammar.AddTo(root);
         engine.AddTo(root);
         root.Options.Add(verbose);
         root.SetAction(async (parsed, cancellation) =>
@@ -31,13 +33,16 @@ internal static class RunCommand
                 throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
+            var form = grammar.Read(parsed);
+
             using var opened = engine.Open(path, parsed, cancellation);
             var isVerbose = parsed.GetValue(verbose);
+            var options = GrammarOptionsBinder.Constrain(sampling.Bind(parsed, opened.File.Metadata), form, opened);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
             if (text is null)
             {
-                await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), isVerbose, interrupt).RunAsync(cancellation);
+                await new ChatLoop(opened, messages, options, isVerbose, interrupt).RunAsync(cancellation);
                 return ExitCode.Done;
             }
             if (isVerbose)
@@ -49,7 +54,7 @@ internal static class RunCommand
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
                 : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
-            await CompleteAsync(opened, tokens, sampling.Bind(parsed, opened.File.Metadata), isVerbose, cancellation);
+            await CompleteAsync(opened, tokens, options, isVerbose, cancellation);
             return ExitCode.Done;
         });
     }
