@@ -13,7 +13,7 @@ internal static class GrammarCases
         ("optional", """{"type":"object","properties":{"a":{"type":"boolean"},"b":{"type":"null"},"c":{"type":"integer"},"d":{"type":"string","maxLength":5}},"required":["c"],"additionalProperties":false}"""),
         ("additional", """{"type":"object","properties":{"id":{"type":"integer"}},"required":["id"],"additionalProperties":{"type":"boolean"},"maxProperties":4}"""),
         ("tuple", """{"type":"array","prefixItems":[{"type":"integer"},{"type":"string","maxLength":8}],"items":{"type":"boolean"},"minItems":1,"maxItems":5}"""),
-        ("pattern", """{"type":"string","pattern":"^[A-Z]{2}-\\d{3,5}(?:/[a-f\"\\\\]+)?$","maxLength":300}"""),
+        ("pattern", """{"type":"string","pattern":"^[A-Z]{2}-\\d{3,5}(?:/[a-f\"\\\\]{1,20})?$","maxLength":300}"""),
         ("unanchored", """{"type":"object","properties":{"code":{"type":"string","pattern":"^(ab|a)*c{2,40}$"}},"required":["code"],"additionalProperties":false}"""),
         ("dates", """{"type":"object","properties":{"day":{"type":"string","format":"date"},"at":{"type":"string","format":"time"},"moment":{"type":"string","format":"date-time"}},"required":["day","at","moment"],"additionalProperties":false}"""),
         ("names", """{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"mail":{"type":"string","format":"email"},"host":{"type":"string","format":"ipv4"},"link":{"type":"string","format":"uri"}},"required":["id","mail","host","link"],"additionalProperties":false}"""),

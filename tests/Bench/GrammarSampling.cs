@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using WarpDecode.Runtime;
-using WarpDecode.Runtime.Grammars;
 using WarpDecode.Runtime.Sampling;
 
 namespace WarpDecode.Bench;

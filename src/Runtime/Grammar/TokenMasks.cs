@@ -16,6 +16,8 @@ internal sealed record PartMask(ulong[] Bits, int[] Leaves);
 /// </remarks>
 internal sealed class TokenMasks
 {
+    private const int MostNext = 1024; // states after named tokens that a state keeps
+
     private readonly TokenIndex tokens;
     private readonly StateMachine machine;
     private readonly Lock gate = new();
@@ -62,19 +64,23 @@ internal sealed class TokenMasks
     {
         var bytes = tokens.BytesOf(token);
         var next = bytes.IsEmpty ? null : After(state, bytes);
-        if (named.Length > 0)
-        {
-            lock (gate)
-            {
-                state.NextByToken ??= [];
-                if (state.NextByToken.TryGetValue(token, out var known)) return known.IsDead ? null : known;
-                var both = machine.StepToken(state, next, reference => Matches(reference, token));
-                // Looked up on the way of a state that is forgotten it would stay for ever, so it is bounded by itself.
-                if (state.NextByToken.Count < 1024) state.NextByToken[token] = both;
-                return both.IsDead ? null : both;
-            }
-        }
+        if (named.Length > 0) return AfterNamed(state, next, token);
         return next is null || next.IsDead ? null : next;
+    }
+
+    /// <summary>The same of a grammar that names tokens; apart, for what it captures is made anew each time.</summary>
+    private ParseState? AfterNamed(ParseState state, ParseState? afterBytes, int token)
+    {
+        lock (gate)
+        {
+            state.NextByToken ??= [];
+            if (!state.NextByToken.TryGetValue(token, out var both))
+            {
+                both = machine.StepToken(state, afterBytes, reference => Matches(reference, token));
+                if (state.NextByToken.Count < MostNext) state.NextByToken[token] = both;
+            }
+            return both.IsDead ? null : both;
+        }
     }
 
     /// <summary>The state after bytes.</summary>

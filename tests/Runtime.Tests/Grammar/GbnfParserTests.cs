@@ -64,7 +64,7 @@ public class GbnfParserTests
     [Fact]
     public void AnythingElseIsAnErrorOfTheGrammar()
     {
-        var pieces = Gen.OneOfConst("root", " ::= ", "\"a\"", "[", "]", "(", ")", "{", "}", "1", ",", "*", "+", "?", "|", "\n", "\\", "\"", "<", ">", "!", "^", "-", "#", ".", "\uD800", "é", "\0", "\\x4", "\\U0010FFFF", "\\UFFFFFFFF", "99999999999", "\r", "[^", "a-z");
+        var pieces = RandomGrammars.AnyOf("root", " ::= ", "\"a\"", "[", "]", "(", ")", "{", "}", "1", ",", "*", "+", "?", "|", "\n", "\\", "\"", "<", ">", "!", "^", "-", "#", ".", "\uD800", "é", "\0", "\\x4", "\\U0010FFFF", "\\UFFFFFFFF", "99999999999", "\r", "[^", "a-z");
         pieces.Array[0, 14].Select(p => "root ::= " + string.Concat(p)).Sample(
             text =>
             {
@@ -78,7 +78,7 @@ public class GbnfParserTests
                 }
             },
             iter: 20_000, threads: 1);
-        Gen.Select(Gen.Int[0, GrammarCases.Schemas.Length - 1], Gen.Int[0, 400], Gen.OneOfConst("", "{", "}", "[", "]", "\"", ":", ",", "-1", "1e999", "null", "true", "\"\\ud800\"", "\"$ref\":\"#\",", "\"type\":\"x\",")).Sample(
+        Gen.Select(Gen.Int[0, GrammarCases.Schemas.Length - 1], Gen.Int[0, 400], RandomGrammars.AnyOf("", "{", "}", "[", "]", "\"", ":", ",", "-1", "1e999", "null", "true", "\"\\ud800\"", "\"$ref\":\"#\",", "\"type\":\"x\",")).Sample(
             (which, at, piece) =>
             {
                 var schema = GrammarCases.Schemas[which].Schema;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using CsCheck;
 using WarpDecode.Bench;
 using WarpDecode.Runtime.Grammars;
@@ -134,7 +133,7 @@ public class JsonSchemaTests
         {
             var validator = Json.Schema.JsonSchema.FromText(schema);
             var constraint = new GrammarConstraint(Grammar.FromJsonSchema(schema), engine.Tokenizer, engine.Vocabulary);
-            for (var i = 0; i < 2; i++, constraint.Reset())
+            for (var i = 0; i < 1; i++, constraint.Reset())
             {
                 if (sampling.Sample(session, prompt, constraint, 160) is not { } text) continue;
                 whole++;
@@ -145,14 +144,14 @@ public class JsonSchemaTests
         {
             var recogniser = new NaiveRecogniser(GbnfParser.Parse(gbnf));
             var constraint = new GrammarConstraint(Grammar.Parse(gbnf), engine.Tokenizer, engine.Vocabulary);
-            for (var i = 0; i < 2; i++, constraint.Reset())
+            for (var i = 0; i < 1; i++, constraint.Reset())
             {
                 if (sampling.Sample(session, prompt, constraint, 160) is not { } text) continue;
                 whole++;
                 Assert.True(recogniser.Matches(text), $"under {name}: {Encoding.UTF8.GetString(text)}");
             }
         }
-        Assert.True(whole >= 50, $"only {whole} of 60 texts came to an end");
+        Assert.True(whole >= 25, $"only {whole} of 30 texts came to an end");
     }
 
     [Fact]

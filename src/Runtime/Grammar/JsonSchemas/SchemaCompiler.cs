@@ -134,7 +134,7 @@ internal sealed class SchemaCompiler
             return min == 0 && max is null ? new RuleNode(anyString) : max < min ? Node.Nothing : JsonText.Quoted(Node.Repeat(JsonText.Character, min, max));
         if (text.Keyword == "format")
         {
-            if (!Formats.Names.Contains(text.Text)) throw text.Part.Error("format", $"the format '{text.Text}' is not supported", $"Supported are {string.Join(", ", Formats.Names)}; or use pattern.");
+            if (!Formats.Names.Contains(text.Text)) throw text.Part.Error("format", $"the format '{text.Text}' is not supported; supported are {string.Join(", ", Formats.Names)}", "Leave it out, or use pattern.");
             if (min > 0 || max is not null) throw text.Part.Error("format", "beside minLength or maxLength is not supported");
             if (!formats.TryGetValue(text.Text, out var rule)) formats.Add(text.Text, rule = Formats.AddTo(rules, text.Text));
             return JsonText.Quoted(new RuleNode(rule));
