@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace WarpDecode.Runtime.Grammars;
 
 /// <summary>
@@ -48,6 +50,7 @@ internal sealed class StateMachine
     public ParseState? Known(ParseState from, byte value) => from.IsDead ? from : from.Next[automaton.ClassOf[value]];
 
     /// <summary>The state after a byte.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ParseState Step(ParseState from, byte value)
     {
         if (from.IsDead) return from;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace WarpDecode.Runtime.Grammars;
 
 /// <summary>What tokens may come next within a part of a grammar, whatever surrounds it.</summary>
@@ -209,6 +211,7 @@ internal sealed class TokenMasks
     }
 
     /// <summary>Sets the bits of the tokens below a node that may come next, and notes where they leave the part.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a first visit is one long loop
     private void Walk(ParseState start, int root, ulong[] bits, List<int>? leaves)
     {
         var (bytes, depths, ends, next) = (tokens.Bytes, tokens.Depths, tokens.Tokens, tokens.Next);
@@ -231,6 +234,7 @@ internal sealed class TokenMasks
     }
 
     /// <summary>The same as a part that is known, but for tokens of more than <paramref name="same"/> bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a first visit is one long loop
     private PartMask FindPart(ParseState start, PartMask like, int same)
     {
         var (bytes, depths, ends, next, longest) = (tokens.Bytes, tokens.Depths, tokens.Tokens, tokens.Next, tokens.Longest);
@@ -277,16 +281,17 @@ internal sealed class TokenMasks
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ParseState Step(ParseState from, byte value)
     {
         var next = machine.Step(from, value);
-        if (machine.Work > GrammarLimits.Work)
-        {
-            throw new GrammarException("the grammar is too ambiguous: finding what may come next takes too long",
-                "Make a text be made of the grammar's parts in few ways.");
-        }
+        if (machine.Work > GrammarLimits.Work) ThrowAmbiguous();
         return next;
     }
+
+    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    private static void ThrowAmbiguous() => throw new GrammarException("the grammar is too ambiguous: finding what may come next takes too long",
+        "Make a text be made of the grammar's parts in few ways.");
 
     private void AddNamed(ParseState state, ulong[] mask)
     {
