@@ -2,6 +2,7 @@ using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Evaluation;
+using WarpDecode.Runtime.Grammars;
 using WarpDecode.Runtime.Quantization;
 using WarpDecode.Runtime.Text;
 
@@ -36,6 +37,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case EvaluationException evaluation:
                 Write(evaluation.Message, evaluation.Advice);
+                return ExitCode.Failed;
+            case GrammarException grammar:
+                Write(grammar.Message, grammar.Advice);
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");

@@ -26,9 +26,11 @@ internal static class RunCommand
         var template = new ChatTemplateOption();
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
+        var grammar = new GrammarOptionsBinder();
         root.Arguments.Add(model);
         foreach (var option in new Option[] { prompt, raw, system, format, showReasoning }) root.Options.Add(option);
         sampling.AddTo(root);
+        grammar.AddTo(root);
         engine.AddTo(root);
         template.AddTo(root);
         root.Options.Add(verbose);
@@ -44,16 +46,18 @@ internal static class RunCommand
             if (isRaw && template.IsGiven(parsed))
                 throw new UsageException("--chat-template has no place in a raw completion", "Leave --raw away, or the template.");
             var own = template.Read(parsed);
+            var form = grammar.Read(parsed);
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
             using var opened = engine.Open(path, parsed, cancellation, o => o with { Template = own });
             var isVerbose = parsed.GetValue(verbose);
             var style = isRaw ? new AnswerStyle(AnswerFormat.None, []) : StyleOf(opened, parsed.GetValue(format)!);
+            var options = GrammarOptionsBinder.Constrain(sampling.Bind(parsed, opened.File.Metadata), form, opened);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
             if (text is null)
             {
-                await new ChatLoop(opened, messages, sampling.Bind(parsed, opened.File.Metadata), style, isVerbose, interrupt).RunAsync(cancellation);
+                await new ChatLoop(opened, messages, options, style, isVerbose, interrupt).RunAsync(cancellation);
                 return ExitCode.Done;
             }
             if (isVerbose)
@@ -66,7 +70,7 @@ internal static class RunCommand
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
                 : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
-            await CompleteAsync(opened, tokens, sampling.Bind(parsed, opened.File.Metadata), style, parsed.GetValue(showReasoning), isVerbose, cancellation);
+            await CompleteAsync(opened, tokens, options, style, parsed.GetValue(showReasoning), isVerbose, cancellation);
             return ExitCode.Done;
         });
     }
