@@ -84,7 +84,7 @@ internal sealed class ChatLoop(
     private async Task AnswerAsync(Session session, string text, CancellationToken cancellation)
     {
         messages.Add(new ChatMessage("user", text));
-        var tokens = engine.Template.EncodeChat(engine.Tokenizer, messages, addGenerationPrompt: true);
+        var tokens = engine.Template.EncodeChat(engine.Tokenizer, messages, style.Rendering);
         if (Terminal && tokens.Length >= session.ContextLength)
         {
             messages.RemoveAt(messages.Count - 1);

@@ -57,7 +57,7 @@ public sealed partial class Engine : IDisposable
         try
         {
             kvType = ChooseKvType(options);
-            template = options.Template?.For(file);
+            template = GivenTemplate = options.Template?.For(file);
             Moe = options.Moe;
             preTokenizer = options.PreTokenizer;
             var plan = backend.FreeBytes is { } free ? new MemoryPlan(file, config, backend, options, free) : null;
@@ -116,6 +116,9 @@ public sealed partial class Engine : IDisposable
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is no template.</exception>
     public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
+
+    /// <summary>The template that the model was opened with in the place of its own.</summary>
+    internal ChatTemplate? GivenTemplate { get; }
 
     private long TotalBytes => file.Tensors.Sum(t => t.Bytes);
 

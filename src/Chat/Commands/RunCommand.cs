@@ -23,7 +23,7 @@ internal static class RunCommand
         }.TakesOneOf([Auto, AnswerFormat.None.Name, .. AnswerFormat.Names]);
         var showReasoning = new Option<bool>("--show-reasoning") { Description = "Say on stderr what the model thinks before it answers (with -p; a chat in a terminal does it always)." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
-        var template = new ChatTemplateOption();
+        var template = new TemplateOptionsBinder();
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
         var grammar = new GrammarOptionsBinder();
@@ -43,15 +43,16 @@ internal static class RunCommand
                 throw new UsageException("--raw needs a prompt: a chat cannot do without the template", "Add -p TEXT, or leave --raw away.");
             if (isRaw && parsed.GetValue(system) is not null)
                 throw new UsageException("--system has no place in a raw completion", "Put the text into the prompt, or leave --raw away.");
-            if (isRaw && template.IsGiven(parsed))
-                throw new UsageException("--chat-template has no place in a raw completion", "Leave --raw away, or the template.");
-            var own = template.Read(parsed);
+            if (isRaw && template.Given(parsed) is { } misplaced)
+                throw new UsageException($"{misplaced} has no place in a raw completion", $"Leave --raw away, or {misplaced}.");
+            var own = template.ReadTemplate(parsed);
+            var rendering = template.Read(parsed);
             var form = grammar.Read(parsed);
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
             using var opened = engine.Open(path, parsed, cancellation, o => o with { Template = own });
             var isVerbose = parsed.GetValue(verbose);
-            var style = isRaw ? new AnswerStyle(AnswerFormat.None, []) : StyleOf(opened, parsed.GetValue(format)!);
+            var style = isRaw ? new AnswerStyle(AnswerFormat.None, rendering) : StyleOf(opened, parsed.GetValue(format)!, rendering);
             var options = GrammarOptionsBinder.Constrain(sampling.Bind(parsed, opened.File.Metadata), form, opened);
             var messages = new List<ChatMessage>();
             if (parsed.GetValue(system) is { } instructions) messages.Add(new ChatMessage("system", instructions));
@@ -69,15 +70,14 @@ internal static class RunCommand
             messages.Add(new ChatMessage("user", text));
             var tokens = isRaw
                 ? opened.Tokenizer.Encode(text, addSpecial: true, parseSpecial: true)
-                : opened.Template.EncodeChat(opened.Tokenizer, messages, addGenerationPrompt: true);
+                : opened.Template.EncodeChat(opened.Tokenizer, messages, rendering);
             await CompleteAsync(opened, tokens, options, style, parsed.GetValue(showReasoning), isVerbose, cancellation);
             return ExitCode.Done;
         });
     }
 
-    // The tools are the place of an option that reads them and gives them to the template, too.
-    private static AnswerStyle StyleOf(Engine engine, string name) => new(
-        name == AnswerFormat.None.Name ? AnswerFormat.None : AnswerFormat.FromMetadata(engine.File, engine.Tokenizer, name == Auto ? null : name), Tools: []);
+    private static AnswerStyle StyleOf(Engine engine, string name, TemplateOptions rendering) => new(
+        name == AnswerFormat.None.Name ? AnswerFormat.None : AnswerFormat.Of(engine, name == Auto ? null : name), rendering);
 
     private static async Task CompleteAsync(
         Engine engine, int[] prompt, GenerationOptions options, AnswerStyle style, bool showReasoning, bool verbose, CancellationToken cancellation)

@@ -52,7 +52,7 @@ internal static class TemplateCommand
 
     private static ChatTemplate Open(string path)
     {
-        if (path.EndsWith(".jinja", StringComparison.Ordinal)) return ChatTemplateOption.ReadFile(path);
+        if (path.EndsWith(".jinja", StringComparison.Ordinal)) return TemplateOptionsBinder.ReadFile(path);
         using var file = ModelFile.Open(path);
         return ChatTemplate.FromMetadata(file);
     }

@@ -88,7 +88,18 @@ public sealed class AnswerFormat
         {
             if (file.Metadata.Contains(key)) template.Append(file.Metadata.GetString(key)).Append('\n');
         }
-        return Detect(template.ToString(), text => tokenizer.Encode(text, addSpecial: false, parseSpecial: true).Length == 1, name);
+        return Detect(template.ToString(), IsToken(tokenizer), name);
+    }
+
+    private static Func<string, bool> IsToken(Tokenizer tokenizer) => text => tokenizer.Encode(text, addSpecial: false, parseSpecial: true).Length == 1;
+
+    /// <summary>Finds the format of an open model: that of its own templates, or of the one it was opened with.</summary>
+    /// <param name="engine">The model.</param>
+    /// <param name="name">A name of <see cref="Names"/> that is taken whatever the template says of calls; null finds it.</param>
+    public static AnswerFormat Of(Engine engine, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        return engine.GivenTemplate is { } given ? Detect(given.Text, IsToken(engine.Tokenizer), name) : FromMetadata(engine.File, engine.Tokenizer, name);
     }
 
     /// <summary>Finds the format that a chat template declares.</summary>
