@@ -10,11 +10,9 @@ namespace WarpDecode.Runtime;
 /// </summary>
 /// <param name="decode">Computes a step of one token for each seat; what a seat alone is refused goes to its <see cref="Seat.Error"/>.</param>
 /// <param name="most">Most sessions in a step.</param>
-internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int most)
+/// <param name="patience">How long those who are there wait for one who joined and is not back: its reader may have stopped it.</param>
+internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int most, TimeSpan patience)
 {
-    // How long those who are there wait for one who was in the last step and is not back: it may have been stopped by its reader.
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(2);
-
     private readonly Lock gate = new();
     private readonly List<Seat> waiting = [];
     private readonly List<Seat> expected = []; // those who joined, but for who was too late and is not back yet
@@ -67,7 +65,7 @@ internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int mos
             {
                 if (seat.IsDone) break;
             }
-            var called = seat.Called.Wait(Patience);
+            var called = seat.Called.Wait(patience);
             lock (gate)
             {
                 if (seat.IsDone) break;
@@ -134,7 +132,7 @@ internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int mos
         {
             var count = Math.Min(waiting.Count, most);
             batch.Clear();
-            batch.AddRange(waiting[..count]);
+            for (var i = 0; i < count; i++) batch.Add(waiting[i]); // a range of a list would be a new list
             waiting.RemoveRange(0, count);
         }
         try

@@ -69,7 +69,7 @@ public sealed partial class Engine : IDisposable
             if (PackedBytes(view => plan is null || !placement.OnDevice(view)) is > 0 and var packed) notes.Add(PlanPacked(packed));
             model = Bind(architecture, options);
             step = new Step(MostTokens(options), options.Sessions, PagesPerSession);
-            (queue, together, togetherTokens) = (new DecodeQueue(DecodeTogether, options.Sessions), new Session[options.Sessions], new int[options.Sessions]);
+            (queue, together, togetherTokens) = (new DecodeQueue(DecodeTogether, options.Sessions, options.Patience), new Session[options.Sessions], new int[options.Sessions]);
             rows = new int[step.Capacity];
             work = new Workspace(backend, config, step.Capacity, Math.Min(LogitRows, step.Capacity));
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
@@ -392,6 +392,19 @@ public sealed partial class Engine : IDisposable
             CheckRoom(sessions[i], tokens.Slice(i, 1));
         }
         foreach (var session in sessions) session.Reserve(pages, session.Length + 1);
+        Fill(sessions, tokens);
+    }
+
+    private void Fill(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
+    {
+        step.Clear();
+        for (var i = 0; i < sessions.Length; i++)
+        {
+            step.AddSequence(sessions[i].Pages);
+            step.AddToken(tokens[i], sessions[i].Length);
+            rows[i] = i;
+        }
+        foreach (var session in sessions) Forget(session);
     }
 
     /// <summary>A step of the sessions that decode at the same time; what one of them is refused is its own error.</summary>
@@ -419,22 +432,18 @@ public sealed partial class Engine : IDisposable
                 (together[count], togetherTokens[count]) = (seat.Session, seat.Token);
                 count++;
             }
-            if (count > 0) Advance(together.AsSpan(0, count), togetherTokens.AsSpan(0, count));
+            if (count > 0)
+            {
+                Fill(together.AsSpan(0, count), togetherTokens.AsSpan(0, count));
+                Advance(together.AsSpan(0, count), togetherTokens.AsSpan(0, count));
+            }
             Array.Clear(together);
         }
     }
 
-    /// <summary>The step that appends one token to each session, which has room for it.</summary>
+    /// <summary>Computes the step that appends one token to each session, and appends it.</summary>
     private void Advance(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
-        step.Clear();
-        for (var i = 0; i < sessions.Length; i++)
-        {
-            step.AddSequence(sessions[i].Pages);
-            step.AddToken(tokens[i], sessions[i].Length);
-            rows[i] = i;
-        }
-        foreach (var session in sessions) Forget(session);
         Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
         for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
         if (sessions.Length <= waiting.Length)

@@ -107,6 +107,9 @@ public sealed record EngineOptions
     /// </summary>
     public string? PreTokenizer { get; init; }
 
+    /// <summary>How long answers that share steps wait for one that is late.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromMilliseconds(2);
+
     /// <summary>Told after each tensor how much of the file is bound.</summary>
     public IProgress<LoadProgress>? Progress { get; init; }
 

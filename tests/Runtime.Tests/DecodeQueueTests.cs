@@ -12,7 +12,7 @@ public sealed class DecodeQueueTests : IDisposable
 
     private readonly Engine engine = Engine.Open(
         TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"),
-        new EngineOptions { Backend = BackendKind.Cpu, Sessions = Sessions, ContextLength = 160, PrefillTokens = 24 });
+        new EngineOptions { Backend = BackendKind.Cpu, Sessions = Sessions, ContextLength = 160, PrefillTokens = 24, Patience = TimeSpan.FromSeconds(10) });
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -53,7 +53,7 @@ public sealed class DecodeQueueTests : IDisposable
     [Fact]
     public void NobodyWaitsForLongForWhoDoesNotComeBack()
     {
-        using var queue = new Recorded(most: 4);
+        using var queue = new Recorded(most: 4, patience: 0.01);
         queue.Queue.Join(queue.Seats[1]); // and never decodes
         queue.Queue.Join(queue.Seats[0]);
         for (var n = 0; n < 5; n++) queue.Queue.Decode(queue.Seats[0], n);
@@ -122,10 +122,10 @@ public sealed class DecodeQueueTests : IDisposable
     {
         private readonly Engine engine = Engine.Open(TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Backend = BackendKind.Reference, ContextLength = 32 });
 
-        public Recorded(int most)
+        public Recorded(int most, double patience = 10)
         {
             Seats = [.. Enumerable.Range(0, 5).Select(_ => new DecodeQueue.Seat(engine.CreateSession()))];
-            Queue = new DecodeQueue(Step, most);
+            Queue = new DecodeQueue(Step, most, TimeSpan.FromSeconds(patience));
         }
 
         public DecodeQueue Queue { get; }
