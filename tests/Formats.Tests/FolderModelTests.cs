@@ -43,15 +43,15 @@ public sealed unsafe class FolderModelTests : IDisposable
         }
 
         string[] ofTheFile = ["general.name", "general.size_label", "general.file_type", "general.quantization_version"];
-        var text = checkpoint != "mixtral"; // SentencePiece is not read yet
-        foreach (var key in gguf.Metadata.Keys.Except(ofTheFile, StringComparer.Ordinal).Where(k => text || !k.StartsWith("tokenizer.ggml.", StringComparison.Ordinal)))
+        // Of SentencePiece the scores and types of tokens that never merge are the converter's own choice; ids are compared elsewhere.
+        string[] free = checkpoint == "mixtral" ? ["tokenizer.ggml.scores", "tokenizer.ggml.token_type", "tokenizer.ggml.add_sep_token"] : [];
+        foreach (var key in gguf.Metadata.Keys.Except([.. ofTheFile, .. free], StringComparer.Ordinal))
         {
             Assert.True(folder.Metadata.Contains(key), key);
             Assert.Equal(gguf.Metadata.Describe(key), folder.Metadata.Describe(key));
             Assert.True(gguf.Metadata.Encoded(key).SequenceEqual(folder.Metadata.Encoded(key)), key);
         }
-        Assert.Equal(text, folder.Metadata.Refused.Count == 0);
-        if (!text) Assert.Contains("SentencePiece", Assert.Throws<ModelFileException>(() => folder.Metadata.GetString("tokenizer.ggml.model")).Message, StringComparison.Ordinal);
+        Assert.Empty(folder.Metadata.Refused);
     }
 
     [Fact]

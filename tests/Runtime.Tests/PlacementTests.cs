@@ -17,6 +17,7 @@ public class PlacementTests
     [InlineData(9, 1, "cuda: layers 0 to 1, embedding and head; cpu: experts of layer 0")]
     public void DividedItGivesTheLogitsOfTheCpu(int gpuLayers, int cpuMoe, string what)
     {
+        SlowTests.Skip(gpuLayers != 1);
         var options = new EngineOptions { Backend = BackendKind.Cuda, ContextLength = 64, Threads = 2, GpuLayers = gpuLayers, CpuMoe = cpuMoe, Sessions = 2 };
         using var divided = Engine.Open(Model, options, () => new EmulatedDevice());
         using var cpu = Engine.Open(Model, new EngineOptions { Backend = BackendKind.Cpu, ContextLength = 64, Threads = 2, Sessions = 2 });

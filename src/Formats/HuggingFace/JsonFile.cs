@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
@@ -32,6 +33,8 @@ internal sealed class JsonFile
             // Asked first: the parser looks into texts only when they are read.
             if (!Utf8.IsValid(bytes)) ModelFileException.Throw("content", path, null, Utf8Prefix(bytes), "UTF-8", "other bytes", "The file is damaged or incomplete: download it again.");
             using var document = JsonDocument.Parse(bytes, options);
+            if (HalfPair(bytes) is >= 0 and var half)
+                ModelFileException.Throw("content", path, null, half, "both halves of a surrogate pair", "one", "The file is damaged: download it again.");
             var root = document.RootElement.Clone();
             if (root.ValueKind != JsonValueKind.Object)
                 ModelFileException.Throw("content", path, null, 0, "a JSON object", Kind(root), WrongAdvice);
@@ -94,34 +97,34 @@ internal sealed class JsonFile
     public string TextOf(string name, JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.String) Wrong(name, "a text", value);
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException) // half a surrogate pair
-        {
-            Wrong(name, "valid Unicode", value);
-            return "";
-        }
-    }
-
-    /// <summary>The name of a member.</summary>
-    public string NameOf(JsonProperty member)
-    {
-        try
-        {
-            return member.Name;
-        }
-        catch (InvalidOperationException) // half a surrogate pair
-        {
-            ModelFileException.Throw("a name", Path, null, null, "valid Unicode", "another", WrongAdvice);
-            return "";
-        }
+        return value.GetString()!; // well formed: that was checked when the file was read
     }
 
     [DoesNotReturn]
     public void Wrong(string name, string expected, JsonElement found, string advice = WrongAdvice) =>
         ModelFileException.Throw("value", Path, name, null, expected, Kind(found), advice);
+
+    // Where an escape \uD800 … \uDFFF stands without its other half, or -1. In JSON a backslash is only within texts.
+    private static long HalfPair(ReadOnlySpan<byte> json)
+    {
+        var at = 0;
+        while (json[at..].IndexOf((byte)'\\') is >= 0 and var step)
+        {
+            at += step;
+            var unit = Unit(json, at);
+            if (unit is >= 0xDC00 and <= 0xDFFF) return at;
+            if (unit is >= 0xD800 and <= 0xDBFF)
+            {
+                if (Unit(json, at + 6) is not (>= 0xDC00 and <= 0xDFFF)) return at;
+                at += 6;
+            }
+            at += unit < 0 ? 2 : 6;
+        }
+        return -1;
+
+        static int Unit(ReadOnlySpan<byte> json, int at) =>
+            at + 6 <= json.Length && json[at] == '\\' && json[at + 1] == 'u' && Utf8Parser.TryParse(json.Slice(at + 2, 4), out int unit, out var used, 'x') && used == 4 ? unit : -1;
+    }
 
     // Length of what is well formed at the beginning.
     private static long Utf8Prefix(ReadOnlySpan<byte> bytes)

@@ -101,7 +101,7 @@ internal sealed partial class ModelFiles
         var names = new List<string>();
         foreach (var entry in map.EnumerateObject())
         {
-            var name = index.NameOf(entry);
+            var name = entry.Name;
             var shard = index.TextOf(name, entry.Value);
             if (!PlainName().IsMatch(shard))
                 ModelFileException.Throw("shard of tensor", index.Path, name, null, $"the name of a {Extension} file in the same folder", $"'{shard}'",

@@ -118,7 +118,7 @@ internal sealed partial class TokenizerFiles
         var (texts, types, scores) = (model.Texts, model.Types, model.Scores);
         AddTokens(texts, types, scores);
         var unigram = model.Kind == SentencePieceModel.Unigram;
-        to.Add(Prefix + "model", unigram ? "t5" : "llama").Add(Prefix + "tokens", texts).Add(Prefix + "scores", scores).Add(Prefix + "token_type", types)
+        to.Add(Prefix + "model", unigram ? "t5" : "llama").Add(Prefix + "pre", "default").Add(Prefix + "tokens", texts).Add(Prefix + "scores", scores).Add(Prefix + "token_type", types)
             .Add(Prefix + "add_space_prefix", model.AddsSpace);
         if (model.RemovesExtraSpaces) to.Add(Prefix + "remove_extra_whitespaces", true);
         if (model.Charsmap.Length > 0) to.Add(Prefix + "precompiled_charsmap", model.Charsmap);

@@ -97,7 +97,7 @@ internal sealed partial class TokenizerFiles(ModelFiles folder, JsonFile config,
         }
         else if (byteLevel is null && IsAround(file, ids, bos, ends) && SentencePieceScores(file, model, texts, types) is { } scores)
         {
-            to.Add(Prefix + "model", "llama").Add(Prefix + "tokens", texts).Add(Prefix + "scores", scores).Add(Prefix + "token_type", types)
+            to.Add(Prefix + "model", "llama").Add(Prefix + "pre", "default").Add(Prefix + "tokens", texts).Add(Prefix + "scores", scores).Add(Prefix + "token_type", types)
                 .Add(Prefix + "add_space_prefix", Prepends(file));
         }
         else
@@ -204,7 +204,7 @@ internal sealed partial class TokenizerFiles(ModelFiles folder, JsonFile config,
         }
         foreach (var entry in vocabulary.ValueKind == JsonValueKind.Object ? vocabulary.EnumerateObject() : default)
         {
-            var (name, id) = (file.NameOf(entry), 0);
+            var (name, id) = (entry.Name, 0);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out id) || id < 0 || id >= most) file.Wrong($"model.vocab.{name}", "a token's number", entry.Value);
             if (!tokens.TryAdd(id, (name, normal))) file.Wrong($"model.vocab.{name}", "a number of its own", entry.Value);
         }

@@ -45,14 +45,20 @@ public class StepBytesTests
         Assert.Equal([TopK, TopK], engine.CountExperts(sessions.AsSpan(0, 1), [9]));
     }
 
-    [Fact]
-    public void DifferentOnesAreCountedOnceOnEveryBackend()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void DifferentOnesAreCountedOnceOnEveryBackend(bool device)
     {
+        SlowTests.Skip(device);
         using var cpu = Open(device: false);
-        using var emulated = Open(device: true);
         int[] tokens = [3, 400, 77];
-        var (expected, found) = (Count(cpu, tokens), Count(emulated, tokens));
-        Assert.Equal(expected, found);
+        var expected = Count(cpu, tokens);
+        if (device)
+        {
+            using var emulated = Open(device: true);
+            Assert.Equal(expected, Count(emulated, tokens));
+        }
         Assert.All(expected, n => Assert.InRange(n, TopK, Experts));
         Assert.True(expected.Sum() > Layers * TopK, "all three tokens chose the same experts: take others for this test");
 

