@@ -70,7 +70,7 @@ public sealed class FailureTests(ModelFiles files) : IClassFixture<ModelFiles>
     public void ATemplateIsNeverGuessed(params string[] command)
     {
         Run(command, files.WithoutTemplate).Fails(1, "no chat template", "--raw");
-        Run(command, files.StrangeTemplate).Fails(1, "'magic' is undefined", "--raw");
+        WdRun.RunWith("hi\n", [.. command.Select(word => word == "MODEL" ? files.StrangeTemplate : word)]).Fails(1, "'magic' is undefined", "--raw");
         Run(["MODEL", "-p", "hi", "--raw", "-n", "2"], files.StrangeTemplate).Succeeds();
     }
 
