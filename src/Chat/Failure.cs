@@ -44,8 +44,8 @@ internal static class Failure
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
                 return ExitCode.Failed;
-            case ModelOutputException:
-                Write(e.Message, "Try --backend reference; if that fails too, get the file again: its weights are damaged.");
+            case ModelOutputException output:
+                Write(output.Message, output.Advice);
                 return ExitCode.Failed;
             case IOException when StandardOutput.IsBrokenPipe(e):
                 return ExitCode.ReaderGone;

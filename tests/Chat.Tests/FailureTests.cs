@@ -83,6 +83,13 @@ public sealed class FailureTests(ModelFiles files) : IClassFixture<ModelFiles>
     }
 
     [Fact]
+    public void WhatLeavesNoTokenIsNotTheModelsFault()
+    {
+        var bias = Enumerable.Range(0, 512).SelectMany(id => new[] { "-l", $"{id}-inf" });
+        WdRun.Run([WdRun.Model, "-p", "hi", "-t", "1", .. bias]).Fails(1, "no token is possible", "Loosen");
+    }
+
+    [Fact]
     public void DamagedWeights() => WdRun.Run(files.NotANumber, "-p", "hi").Fails(1, "the model gave NaN logits", "--backend reference");
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using WarpDecode.Runtime.Sampling;
 
 namespace WarpDecode.Runtime.Grammars;
 
@@ -316,7 +317,7 @@ internal sealed class TokenMasks
     }
 
     [System.Diagnostics.CodeAnalysis.DoesNotReturn]
-    private static void ThrowDeadEnd(ParseState state) => throw new InvalidOperationException(state.IsComplete
+    private static void ThrowDeadEnd(ParseState state) => throw new NoTokenException(state.IsComplete
         ? "the text is complete by the grammar, and this model has no token that ends a turn"
         : "no token of this model's vocabulary can go on as the grammar asks: it lacks a character that must come here");
 }

@@ -168,7 +168,7 @@ public sealed class Sampler
             Run(plan.Lead + (first ? 1 : 0));
         }
         if (candidates.Count == 0)
-            throw new InvalidOperationException("no token is possible: the constraint, the logit bias and the banned strings together rule out every one");
+            throw new NoTokenException("no token is possible: the constraint, the logit bias and the banned strings together rule out every one");
     }
 
     /// <summary>Does the same with the best tokens alone; false if that cannot be known to be the same.</summary>
