@@ -1,3 +1,4 @@
+using WarpDecode.Chat.Conversations;
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
@@ -32,6 +33,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case EvaluationException evaluation:
                 Write(evaluation.Message, evaluation.Advice);
+                return ExitCode.Failed;
+            case ConversationException conversation:
+                Write(conversation.Message, conversation.Advice);
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
