@@ -21,6 +21,8 @@ internal sealed record ConversationSummary(
 /// <param name="time">The clock.</param>
 internal sealed class ConversationStore(string folder, TimeProvider time)
 {
+    private readonly Dictionary<string, ((DateTime LastWriteTimeUtc, long Length) State, ConversationSummary Summary)> known = new(StringComparer.Ordinal);
+
     public string Folder => folder;
 
     /// <summary>A new conversation.</summary>
@@ -138,9 +140,20 @@ internal sealed class ConversationStore(string folder, TimeProvider time)
             .Select(f => f.FullName);
     }
 
-    private static ConversationSummary Summarize(string path)
+    // A file that did not change is not read again: completion asks with every key.
+    private ConversationSummary Summarize(string path)
     {
-        var written = new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero);
+        var info = new FileInfo(path);
+        if (!info.Exists) return new ConversationSummary(path, Id(path), default, "(gone)", null, 0, null, "the file is gone");
+        var state = (info.LastWriteTimeUtc, info.Length);
+        if (known.TryGetValue(path, out var k) && k.State == state) return k.Summary;
+        var summary = Read(path, new DateTimeOffset(state.LastWriteTimeUtc, TimeSpan.Zero));
+        if (summary.Problem is null) known[path] = (state, summary);
+        return summary;
+    }
+
+    private static ConversationSummary Read(string path, DateTimeOffset written)
+    {
         try
         {
             using var file = ConversationFile.Peek(path);

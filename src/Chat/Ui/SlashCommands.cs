@@ -142,7 +142,10 @@ internal sealed class SlashCommands
             ArgumentKind.Export => paths.Complete(typed, start, p => Path.GetExtension(p) is ".md" or ".json"),
             ArgumentKind.Model => paths.Complete(typed, start, p => Path.GetExtension(p) is ".gguf" or ".safetensors"),
             ArgumentKind.Conversation =>
-                [.. Conversations(typed).Select(c => new Completion(start, c.Text, c.Text, c.Help)).Take(MostCandidates), .. typed.Length > 0 ? paths.Complete(typed, start, p => Path.GetExtension(p) is ".json" or ".jsonl") : []],
+                [
+                    .. Conversations(typed).Select(c => new Completion(start, c.Text, c.Text, c.Help)).Take(MostCandidates),
+                    .. typed.Length > 0 ? paths.Complete(typed, start, p => Path.GetExtension(p) is ".json" or ".jsonl") : [],
+                ],
             ArgumentKind.Branch => [.. Branches().Where(b => b.StartsWith(typed, StringComparison.Ordinal)).Take(MostCandidates).Select(b => new Completion(start, b, b, ""))],
             ArgumentKind.Setting when !typed.Contains(' ', StringComparison.Ordinal) =>
                 [.. Settings.Table.Where(s => s.Name.StartsWith(typed, StringComparison.OrdinalIgnoreCase)).Select(s => new Completion(start, s.Name + " ", s.Name, Describe(s), Continues: true))],
