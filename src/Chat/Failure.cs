@@ -1,3 +1,4 @@
+using WarpDecode.Chat.Conversations;
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime;
@@ -40,6 +41,9 @@ internal static class Failure
                 return ExitCode.Failed;
             case GrammarException grammar:
                 Write(grammar.Message, grammar.Advice);
+                return ExitCode.Failed;
+            case ConversationException conversation:
+                Write(conversation.Message, conversation.Advice);
                 return ExitCode.Failed;
             case ContextFullException:
                 Write(e.Message, "Use -c to ask for a longer context, or shorten the input.");
