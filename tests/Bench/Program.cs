@@ -9,6 +9,7 @@ root.Subcommands.Add(StartupBenchmark.Command());
 root.Subcommands.Add(OpenBenchmark.Command());
 root.Subcommands.Add(Readme.Command());
 root.Subcommands.Add(QuantizeErrors.Command());
+root.Subcommands.Add(UiBenchmark.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };
 var render = new Command("render", "Print a result of wd-run bench as Markdown.") { result };
