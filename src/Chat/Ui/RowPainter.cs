@@ -68,12 +68,17 @@ internal sealed class RowPainter
         if (rest < cells.Count && cells[rest].Text is null) cells[rest] = new(" ", attribute, null);
     }
 
-    /// <summary>Draws what differs.</summary>
+    /// <summary>
+    /// Draws what differs. Plain cells are set in the screen's own buffer, as the driver would set them: through its door each costs the measuring of
+    /// three texts. What is wide, linked or perhaps covered by another view takes the door.
+    /// </summary>
     public void Draw()
     {
-        if (view.App?.Driver is not { Contents: { } screen } driver) return;
+        if (view.App?.Driver is not { Contents: { } screen } driver || cells.Count == 0) return;
         var corner = view.ViewportToScreen(new System.Drawing.Point(0, y));
         if (corner.Y < 0 || corner.Y >= screen.GetLength(0)) return;
+        var buffer = driver.GetOutputBuffer();
+        var isFree = driver.Clip is { } clip && clip.Contains(new System.Drawing.Rectangle(corner.X, corner.Y, cells.Count, 1));
         for (var x = 0; x < cells.Count; x++)
         {
             var (text, attribute, url) = cells[x];
@@ -81,12 +86,22 @@ internal sealed class RowPainter
             if (text is null || column < 0 || column >= screen.GetLength(1)) continue;
             ref var there = ref screen[corner.Y, column];
             if (there.Grapheme == text && there.Attribute == attribute) continue;
+            if (isFree && text.Length == 1 && text[0] < 0x7F && url is null && buffer.GetCellUrl(column, corner.Y) is null)
+            {
+                if (there.Grapheme is not { Length: 1 } before || before[0] >= 0x7F)
+                    if (x + 1 < cells.Count) screen[corner.Y, column + 1].IsDirty = true; // it may have been under a wide one
+                there.Grapheme = text;
+                there.Attribute = attribute;
+                there.IsDirty = true;
+                buffer.DirtyLines[corner.Y] = true;
+                continue;
+            }
             driver.SetAttribute(attribute);
             driver.CurrentUrl = IsSafe(url) ? url : null;
             driver.Move(column, corner.Y);
             driver.AddStr(text);
+            driver.CurrentUrl = null;
         }
-        driver.CurrentUrl = null;
     }
 
     /// <summary>Only addresses of the web become links of the terminal, and only such as cannot end the sequence that they are in.</summary>

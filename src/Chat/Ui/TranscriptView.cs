@@ -6,20 +6,22 @@ namespace WarpDecode.Chat.Ui;
 
 /// <summary>
 /// The conversation on the screen. Only lines that can be seen are drawn, and of those only what differs from what stands there. It follows what
-/// comes until somebody scrolls up, and again from the end on. Entries are added to by any thread; the view looks for news 30 times a second.
+/// comes until somebody scrolls up, and again from the end on. Entries are added to by any thread; the view looks for news by a timer.
 /// </summary>
 internal sealed partial class TranscriptView : View
 {
     /// <summary>Columns left of the text, for the mark of what is selected.</summary>
     public const int Gutter = 2;
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(33);
+    private const int Frames = 30, SlowFrames = 15;
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1.0 / Frames);
     private readonly List<TranscriptEntry> entries = [];
     private readonly List<int> ends = []; // lines up to the end of each entry
     private readonly List<TranscriptEntry> live = []; // those that may have news
     private Theme theme = Theme.Dark;
     private int top;
     private object? timer;
+    private bool isOffBeat;
 
     /// <summary>An empty transcript.</summary>
     public TranscriptView()
@@ -28,6 +30,7 @@ internal sealed partial class TranscriptView : View
         SetScheme(theme.Scheme);
         Initialized += (_, _) => timer ??= App?.AddTimeout(Pause, () =>
         {
+            if (isOffBeat = !isOffBeat && FramesPerSecond == SlowFrames) return true;
             Drain();
             return true;
         });
@@ -50,6 +53,9 @@ internal sealed partial class TranscriptView : View
 
     /// <summary>Whether the end stays in sight while more comes.</summary>
     public bool FollowsTail { get; private set; } = true;
+
+    /// <summary>How often the view looks for news. A large screen costs more to send: it is sent half as often.</summary>
+    public int FramesPerSecond => Viewport.Width * Viewport.Height > 6000 ? SlowFrames : Frames;
 
     /// <summary>All lines there are.</summary>
     public int LineCount => ends.Count > 0 ? ends[^1] : 0;
