@@ -147,7 +147,7 @@ public class MarkdownTests
         _ = pieces.Lines.Count;
         pieces.Width = width;
         Assert.Equal(Dump(whole), Dump(pieces));
-    }, iter: 400);
+    }, iter: 250);
 
     [Fact]
     public void NoLineIsWiderThanTheView() => Gen.Select(AnyDocument, Gen.Int[12, 60]).Sample((text, width) =>
@@ -176,7 +176,7 @@ public class MarkdownTests
             if (System.Text.RegularExpressions.Regex.IsMatch(text, @"\*{3}|__|~{3}|\\[`*_~]")) return;
             text = $"x{text}x";
             Assert.Equal(MarkdigInlines.Flatten(Markdig.Markdown.Parse(text, pipeline)), Flatten(InlineParser.Parse(text, Ink.None)));
-        }, iter: 1500);
+        }, iter: 800);
     }
 
     private static string Flatten(StyledText text)

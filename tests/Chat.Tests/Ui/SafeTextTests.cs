@@ -63,7 +63,7 @@ public class SafeTextTests
         for (var i = 0; i < text.Length; i += size) filter.Append(text.AsSpan(i, Math.Min(size, text.Length - i)), output);
         filter.Complete(output);
         Assert.Equal(SafeText.Clean(text), output.ToString());
-    }, iter: 1500);
+    }, iter: 800);
 
     [Fact]
     public void NoControlSurvivesAndCleanTextStays() => AnyText.Sample(text =>
@@ -75,7 +75,7 @@ public class SafeTextTests
             Assert.False(rune.Value is >= 0x202A and <= 0x202E or >= 0x2066 and <= 0x2069 or 0x200E or 0x200F or 0x061C);
         }
         Assert.Equal(clean, SafeText.Clean(clean));
-    }, iter: 1500);
+    }, iter: 800);
 
     [Fact]
     public void WidthsAreThoseOfTheScreen() => AnyText.Sample(text =>
@@ -90,7 +90,7 @@ public class SafeTextTests
             i += length;
         }
         if (clean.Length <= Graphemes.MaxLength) Assert.Equal(clean.GetColumns(), Graphemes.Columns(clean));
-    }, iter: 1500);
+    }, iter: 800);
 
     [Theory]
     [InlineData("abc", 3)]
