@@ -116,7 +116,7 @@ internal static class RunCommand
             void FullScreen(ParseResult given, string first, ModelOpener open)
             {
                 var setup = new ChatSetup(first, open) { System = given.GetValue(system), IsVerbose = given.GetValue(verbose) };
-                ChatApp.Run(setup, Conversation, Theme.Choose(given.GetValue(theme), Environment.GetEnvironmentVariable), cancellation);
+                ChatApp.Run(setup, Conversation, () => Theme.Choose(given.GetValue(theme), Environment.GetEnvironmentVariable), cancellation);
 
                 ConversationFile Conversation(ConversationStore store)
                 {

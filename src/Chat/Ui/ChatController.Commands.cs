@@ -161,6 +161,7 @@ internal sealed partial class ChatController
             Tree.Switch(name);
             Sync();
             if (firstKept is not null && !ConversationTree.Path(Tree.Head).Contains(firstKept)) firstKept = null;
+            if (Tree.Head is { Message.Role: "user" }) Notice("This question has no answer here: /regen answers it.");
             display.Flash($"on branch {name}: {Tree.Head?.Depth ?? 0} messages{(shelf?.Has(Tree.Head) == true ? ", nothing of them has to be read again" : "")}");
             return;
         }

@@ -82,6 +82,7 @@ internal sealed partial class ChatController
         }
         cancellation.ThrowIfCancellationRequested();
         if (isConversation) sessions.Keep(session, head);
+        else sessions.Clear();
     }
 
     private void Loaded(LoadedModel loaded, SessionShelf sessions)

@@ -85,7 +85,10 @@ internal sealed class SessionShelf(Engine engine, int most) : IDisposable
     }
 
     /// <summary>Gives all sessions back.</summary>
-    public void Dispose()
+    public void Dispose() => Clear();
+
+    /// <summary>Gives all sessions back; others can be taken.</summary>
+    public void Clear()
     {
         lock (gate)
         {
