@@ -6,7 +6,8 @@ using Xunit;
 namespace WarpDecode.Chat.Tests;
 
 /// <summary>A shell in a real terminal, driven through tmux, with a home of its own.</summary>
-internal sealed class Tmux : IDisposable
+/// <param name="trims">Whether spaces at the ends of lines are left out.</param>
+internal sealed class Tmux(bool trims = false) : IDisposable
 {
     public const string Shell = "shell$ ";
     private readonly string socket = $"wd-{Guid.NewGuid():N}";
@@ -25,7 +26,19 @@ internal sealed class Tmux : IDisposable
         {
             // No tmux: the test was skipped.
         }
-        Directory.Delete(folder, recursive: true);
+        // What ran there may still be closing its files.
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                Directory.Delete(folder, recursive: true);
+                return;
+            }
+            catch (IOException) when (tries < 100)
+            {
+                Thread.Sleep(50);
+            }
+        }
     }
 
     /// <summary>Opens a shell in a terminal, or skips the test where there is no tmux.</summary>
@@ -83,6 +96,7 @@ internal sealed class Tmux : IDisposable
     public string Screen()
     {
         var text = Run("capture-pane", "-p", "-J").TrimEnd('\n', ' ');
+        if (trims) text = string.Join('\n', text.Split('\n').Select(line => line.TrimEnd()));
         var at = text.LastIndexOf('\n') + 1;
         return text[at..] is ">>>" or "..." or "shell$" ? text + " " : text;
     }

@@ -27,6 +27,7 @@ internal sealed class ChatWindow : Window, IChatDisplay
     private object? timer;
     private long? interrupted; // when Ctrl-C was pressed last
     private int composerRows = 1;
+    private bool isLeaving;
     private View? experts;
 
     /// <param name="setup">What is asked for.</param>
@@ -79,6 +80,7 @@ internal sealed class ChatWindow : Window, IChatDisplay
             timer ??= App?.AddTimeout(Tick, () =>
             {
                 Update();
+                if (isLeaving) Leave();
                 return true;
             });
         };
@@ -139,7 +141,11 @@ internal sealed class ChatWindow : Window, IChatDisplay
     }
 
     /// <inheritdoc/>
-    public void Leave() => App?.RequestStop(this);
+    public void Leave()
+    {
+        isLeaving = true; // asked for before the loop begins it is forgotten: the timer asks again
+        App?.RequestStop(this);
+    }
 
     /// <inheritdoc/>
     public void Post(Action action) => posted.Enqueue(action);

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -8,7 +7,7 @@ namespace WarpDecode.Chat.Tests.Ui;
 public sealed class FullScreenTests : IDisposable
 {
     private const string Input = "\n─{80}\n> Type a message[^\n]*\n[^\n]*";
-    private readonly Tmux terminal = new();
+    private readonly Tmux terminal = new(trims: true);
 
     public void Dispose() => terminal.Dispose();
 
@@ -18,7 +17,7 @@ public sealed class FullScreenTests : IDisposable
         terminal.Open(80, 24);
         Start("");
         terminal.Type("What is 12 + 7?");
-        terminal.Await(@"You\n  What is 12 \+ 7\?\n\n  Assistant\n  [^\n]*19[^\n]*\n(.*\n)*.*\d+/1024 .*tok/s");
+        terminal.Await(@"You\n  What is 12 \+ 7\?\n\n  Assistant\n  [^\n]*19[^\n]*\n(.*\n)*[^\n●]*\d+/1024 [^\n]*tok/s[^\n]*$");
 
         // An answer is stopped, made again, and the first one gone back to.
         terminal.Type("/clear");
@@ -51,9 +50,7 @@ public sealed class FullScreenTests : IDisposable
         terminal.Await(Input + "$");
 
         // Killed without a word: everything is there again, and the terminal can be used.
-        var process = Regex.Match(terminal.Run("list-panes", "-F", "#{pane_pid}"), @"\d+").Value;
-        var child = File.ReadAllText($"/proc/{process}/task/{process}/children").Trim();
-        using (var running = System.Diagnostics.Process.GetProcessById(int.Parse(child, CultureInfo.InvariantCulture))) running.Kill();
+        Kill("-KILL");
         terminal.Await("Killed");
         terminal.Type("stty sane; tput rmcup; clear"); // what kill -9 leaves to the person
         terminal.Await(Regex.Escape(Tmux.Shell) + "$");
@@ -65,7 +62,7 @@ public sealed class FullScreenTests : IDisposable
         terminal.Await(@"\* other +2 messages  ready");
         terminal.Type("What is 12 + 7?");
         terminal.Await(@"You\n  What is 12 \+ 7\?\n\n  Assistant\n  \S");
-        terminal.Await(@"tok/s");
+        terminal.Await(@"\n[^\n●]*\d+/1024 [^\n]*tok/s[^\n]*$");
         terminal.Keys("C-d");
         terminal.Await(Regex.Escape(Tmux.Shell) + "$");
         terminal.Finish(0);
@@ -92,9 +89,7 @@ public sealed class FullScreenTests : IDisposable
         Start("");
         terminal.Type("Tell me a story");
         terminal.Await("Esc stops");
-        var process = Regex.Match(terminal.Run("list-panes", "-F", "#{pane_pid}"), @"\d+").Value;
-        var child = File.ReadAllText($"/proc/{process}/task/{process}/children").Trim();
-        using (var kill = System.Diagnostics.Process.Start("kill", ["-TERM", child])) kill.WaitForExit();
+        Kill("-TERM");
         terminal.Await(Regex.Escape(Tmux.Shell) + "$");
         terminal.Finish(143);
     }
@@ -107,6 +102,15 @@ public sealed class FullScreenTests : IDisposable
         terminal.Type($"clear; '{WdRun.Path}' no.gguf");
         terminal.Await(@"error: .*no\.gguf.*\n(.*\n)?hint:  .*\n(.*\n)?" + Regex.Escape(Tmux.Shell) + "$");
         terminal.Finish(1);
+    }
+
+    // The child of the shell.
+    private void Kill(string signal)
+    {
+        var shell = Regex.Match(terminal.Run("list-panes", "-F", "#{pane_pid}"), @"\d+").Value;
+        var child = File.ReadAllText($"/proc/{shell}/task/{shell}/children").Trim();
+        using var kill = System.Diagnostics.Process.Start("kill", [signal, child]);
+        kill.WaitForExit();
     }
 
     // The reference backend is slow enough to be stopped.
