@@ -78,7 +78,8 @@ internal sealed class AnswerPrinter(AnswerReader reader, AnswerWriter output, Re
         events.Clear();
     }
 
-    private static string Line(ToolCall call)
+    /// <summary>A call as a line of JSON.</summary>
+    internal static string Line(ToolCall call)
     {
         using var stream = new MemoryStream();
         using (var writer = new Utf8JsonWriter(stream, OneLine))

@@ -162,21 +162,31 @@ internal sealed class EngineOptionsBinder
     public Engine Open(string model, ParseResult parsed, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
     {
         var progress = LoadProgressLine.ForTerminal();
-        var options = Bind(parsed) with { Progress = progress, Cancellation = cancellation };
         try
         {
-            var engine = Engine.Open(model, adapt is null ? options : adapt(options));
+            var engine = Open(model, parsed, progress, cancellation, adapt);
             progress?.Clear();
             foreach (var note in engine.Notes) Console.Error.WriteLine("note:  " + note);
             return engine;
         }
-        catch (ArgumentException e)
-        {
-            throw new UsageException(e.Message, "Ask for less, or leave the option away: its default fits the model and the machine.");
-        }
         finally
         {
             progress?.Clear();
+        }
+    }
+
+    /// <summary>Opens a model as the options say, and writes nothing.</summary>
+    /// <inheritdoc cref="Open(string, ParseResult, CancellationToken, Func{EngineOptions, EngineOptions}?)"/>
+    public Engine Open(string model, ParseResult parsed, IProgress<LoadProgress>? progress, CancellationToken cancellation, Func<EngineOptions, EngineOptions>? adapt = null)
+    {
+        var options = Bind(parsed) with { Progress = progress, Cancellation = cancellation };
+        try
+        {
+            return Engine.Open(model, adapt is null ? options : adapt(options));
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message, "Ask for less, or leave the option away: its default fits the model and the machine.");
         }
     }
 }

@@ -64,6 +64,7 @@ public sealed partial class Engine : IDisposable
             readsFile = plan is null || !placement.IsWhole;
             ContextLength = ChooseContext(options, plan, placement, out var capped);
             if (capped is not null) notes.Add(capped);
+            DeviceBytes = plan?.Bytes(placement, ContextLength);
             if (plan is not null) notes.Add($"memory: {plan.Check(placement, ContextLength)}");
             if (!placement.IsWhole) notes.Add($"{placement}");
             if (PackedBytes(view => plan is null || !placement.OnDevice(view)) is > 0 and var packed) notes.Add(PlanPacked(packed));
@@ -116,6 +117,12 @@ public sealed partial class Engine : IDisposable
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is no template.</exception>
     public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
+
+    /// <summary>Tokens that the cache has room for beside what sessions hold.</summary>
+    public long FreeTokens => (long)pages.Free * PageTokens;
+
+    /// <summary>Memory of the device that weights, cache and activations take; null where the model runs on the host.</summary>
+    public long? DeviceBytes { get; }
 
     /// <summary>The template that the model was opened with in the place of its own.</summary>
     internal ChatTemplate? GivenTemplate { get; }

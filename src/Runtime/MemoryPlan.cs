@@ -38,7 +38,11 @@ internal sealed class MemoryPlan(ModelFile file, ModelConfig config, IBackend ba
 
     /// <summary>Whether a session of that length, times the sessions, fits.</summary>
     public bool Fits(Placement placement, int context) =>
-        WeightBytes(placement) + (CacheBytes(placement, context) * options.Sessions) + WorkBytes <= free;
+        Bytes(placement, context) <= free;
+
+    /// <summary>What the device must hold with a session of that length, times the sessions.</summary>
+    public long Bytes(Placement placement, int context) =>
+        WeightBytes(placement) + (CacheBytes(placement, context) * options.Sessions) + WorkBytes;
 
     /// <summary>Each setting that helps by itself, with its nearest value.</summary>
     public string Advice(Placement placement)

@@ -11,6 +11,7 @@ root.Subcommands.Add(TokenizerBenchmark.Command());
 root.Subcommands.Add(Readme.Command());
 root.Subcommands.Add(QuantizeErrors.Command());
 root.Subcommands.Add(GrammarBenchmark.Command());
+root.Subcommands.Add(UiBenchmark.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };
 var render = new Command("render", "Print a result of wd-run bench as Markdown.") { result };

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using WarpDecode.Chat.Conversations;
+using WarpDecode.Chat.Ui;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Text;
 
@@ -8,6 +10,8 @@ namespace WarpDecode.Chat.Commands;
 internal static class RunCommand
 {
     private const string Auto = "auto";
+    private const long SmallModel = 1L << 30;
+    private const int SmallSessions = 4;
 
     public static void AddTo(RootCommand root, Argument<string?> model, Interrupt interrupt)
     {
@@ -23,12 +27,20 @@ internal static class RunCommand
         }.TakesOneOf([Auto, AnswerFormat.None.Name, .. AnswerFormat.Names]);
         var showReasoning = new Option<bool>("--show-reasoning") { Description = "Say on stderr what the model thinks before it answers (with -p; a chat in a terminal does it always)." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Say on stderr what was loaded and how fast it ran." };
+        var plain = new Option<bool>("--plain") { Description = "Chat line by line, without a full screen. So it is anyway where TERM is dumb, or stdin or stdout is no terminal." };
+        var goOn = new Option<bool>("--continue") { Description = "Go on with the conversation that was held last." };
+        var named = new Option<string?>("--conversation") { Description = "Go on with this conversation: its name, its id or the beginning of that.", HelpName = "NAME" }.NotEmpty("a name or id");
+        var theme = new Option<string>("--theme")
+        {
+            Description = "Colours of the full-screen chat: dark, light, 16, or none. Without it, what the terminal says; none where NO_COLOR is set.",
+            HelpName = "dark|light|16|none",
+        }.TakesOneOf(["dark", "light", "16", "none"]);
         var template = new TemplateOptionsBinder();
         var engine = new EngineOptionsBinder();
         var sampling = new SamplerOptionsBinder();
         var grammar = new GrammarOptionsBinder();
         root.Arguments.Add(model);
-        foreach (var option in new Option[] { prompt, raw, system, format, showReasoning }) root.Options.Add(option);
+        foreach (var option in new Option[] { prompt, raw, system, format, showReasoning, goOn, named, theme, plain }) root.Options.Add(option);
         sampling.AddTo(root);
         grammar.AddTo(root);
         engine.AddTo(root);
@@ -48,6 +60,14 @@ internal static class RunCommand
             var own = template.ReadTemplate(parsed);
             var rendering = template.Read(parsed);
             var form = grammar.Read(parsed);
+            var isFull = text is null && !parsed.GetValue(plain) && StandardInput.IsTerminal && !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+            if (!isFull && new Option[] { goOn, named }.FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } lonely)
+                throw new UsageException($"{lonely.Name} is for the full-screen chat", "Leave -p or --plain away, and run it in a terminal.");
+            if (isFull)
+            {
+                FullScreen(parsed, path, (model, progress, token) => OpenChat(model, progress, token));
+                return ExitCode.Done;
+            }
             if (text == "-") text = WithoutLastNewline(await StandardInput.ReadToEndAsync(cancellation));
 
             using var opened = engine.Open(path, parsed, cancellation, o => o with { Template = own });
@@ -73,6 +93,39 @@ internal static class RunCommand
                 : opened.Template.EncodeChat(opened.Tokenizer, messages, rendering);
             await CompleteAsync(opened, tokens, options, style, parsed.GetValue(showReasoning), isVerbose, cancellation);
             return ExitCode.Done;
+
+            LoadedModel OpenChat(string model, IProgress<LoadState> progress, CancellationToken ending)
+            {
+                // Branches share what they have in common; small models have room for what they have not.
+                var small = Directory.Exists(model) ? 1 : new FileInfo(model) is { Exists: true, Length: < SmallModel } ? SmallSessions : 1;
+                var loading = new LoadWeights(progress);
+                var chat = engine.Open(model, parsed, loading, ending, o => o with { Template = own, Sessions = small });
+                try
+                {
+                    var chatOptions = GrammarOptionsBinder.Constrain(sampling.Bind(parsed, chat.File.Metadata), form, chat);
+                    return new LoadedModel(model, chat, chatOptions, StyleOf(chat, parsed.GetValue(format)!, rendering), ModelIdentity.Of(model));
+                }
+                catch
+                {
+                    chat.Dispose();
+                    throw;
+                }
+            }
+
+            // In a method of its own: nothing of the screen is loaded for the others.
+            void FullScreen(ParseResult given, string first, ModelOpener open)
+            {
+                var setup = new ChatSetup(first, open) { System = given.GetValue(system), IsVerbose = given.GetValue(verbose) };
+                ChatApp.Run(setup, Conversation, () => Theme.Choose(given.GetValue(theme), Environment.GetEnvironmentVariable), cancellation);
+
+                ConversationFile Conversation(ConversationStore store)
+                {
+                    if (given.GetValue(named) is { } name) return store.Open(name);
+                    if (!given.GetValue(goOn)) return store.Create(null);
+                    var newest = store.Newest() ?? throw new UsageException("there is no conversation to go on with", "Leave --continue away.");
+                    return ConversationFile.Open(newest.Path);
+                }
+            }
         });
     }
 
@@ -95,6 +148,13 @@ internal static class RunCommand
         if (verbose) await Console.Error.WriteLineAsync(Statistics.Line(result));
         if (result.Finish == FinishReason.ContextFull) Note($"the answer was cut: the context of {engine.ContextLength} tokens is full (-c asks for more)");
         cancellation.ThrowIfCancellationRequested();
+    }
+
+    private sealed class LoadWeights(IProgress<LoadState> to) : IProgress<LoadProgress>
+    {
+        public void Report(LoadProgress value) => to.Report(new LoadState(
+            value.Bytes == value.Total && value.Doing is not null ? LoadStage.WarmUp : LoadStage.Weights,
+            value.Bytes == value.Total && value.Doing is not null ? 0 : value.Bytes, value.Bytes == value.Total && value.Doing is not null ? 0 : value.Total, value.Doing));
     }
 
     private static void Note(string text) => Console.Error.WriteLine("note:  " + text);
