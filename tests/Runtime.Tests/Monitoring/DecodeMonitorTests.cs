@@ -11,18 +11,17 @@ public class DecodeMonitorTests
     [InlineData("cpu", true)]
     [InlineData("reference", true)]
     [InlineData("cuda", false)]
-    [InlineData("cuda, layer 1 on the cpu", false)]
     public void ItSeesRoutesTimesAndBytesOfDecodeSteps(string where, bool timesParts)
     {
         using var engine = RoutingTests.Open(where);
         using var session = engine.CreateSession();
-        session.Append([1]); // before
+        if (timesParts) session.Append([1]); // before
         using var monitor = engine.Watch();
         Assert.Equal(timesParts, monitor.TimesParts);
         var (last, load) = (new RoutingSnapshot(engine), new RoutingStatistics(engine.Layers, engine.ExpertCount));
         Assert.False(monitor.TryRead(last, load));
         Assert.Null(monitor.Profile);
-        if (timesParts) // emulated, a prompt takes minutes
+        if (timesParts) // emulated, steps are slow
         {
             session.Append([4, 5]);
             Assert.False(monitor.TryRead(last, load));
@@ -30,7 +29,7 @@ public class DecodeMonitorTests
         var before = session.Length;
 
         var begun = Stopwatch.GetTimestamp();
-        const int steps = 2;
+        var steps = timesParts ? 2 : 1;
         for (var i = 0; i < steps; i++)
         {
             session.Append([6 + i]);
@@ -99,12 +98,10 @@ public class DecodeMonitorTests
         foreach (var session in sessions) session.Dispose();
     }
 
-    [Theory]
-    [InlineData("cpu")]
-    [InlineData("cuda")]
-    public void WatchingChangesNoBitAndEndsWithTheMonitor(string where)
+    [Fact]
+    public void WatchingChangesNoBitAndEndsWithTheMonitor()
     {
-        using var engine = RoutingTests.Open(where);
+        using var engine = RoutingTests.Open("cpu");
         using var session = engine.CreateSession();
         session.Append([3]);
         var alone = session.Logits.ToArray();
