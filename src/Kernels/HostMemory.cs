@@ -151,6 +151,13 @@ internal sealed unsafe class HostRouting : Routing, IDisposable
         to.GroupByExpert(tokens);
     }
 
+    public override void Read(int first, Span<int> ids, Span<float> weights)
+    {
+        CheckRange(first, ids, weights);
+        new ReadOnlySpan<int>(Ids + (first * TopK), ids.Length).CopyTo(ids);
+        new ReadOnlySpan<float>(Weights + (first * TopK), weights.Length).CopyTo(weights);
+    }
+
     /// <summary>Fills <see cref="ByExpert"/> and <see cref="Offsets"/> from the ids of the first <paramref name="tokens"/> tokens.</summary>
     public void GroupByExpert(int tokens)
     {

@@ -40,6 +40,40 @@ internal interface IBackend : IDisposable
     /// <summary>Allocates the routes of up to <paramref name="tokens"/> tokens.</summary>
     Routing AllocateRouting(int tokens, int topK, int experts);
 
+    /// <summary>
+    /// Allocates the routes of up to <paramref name="tokens"/> tokens for each layer, so that those of all layers can be read after a step. They may
+    /// share what is of use only between a layer's <see cref="Route"/> and its <see cref="MoeDown"/>.
+    /// </summary>
+    Routing[] AllocateRoutings(int layers, int tokens, int topK, int experts)
+    {
+        var routings = new Routing[layers];
+        for (var layer = 0; layer < layers; layer++) routings[layer] = AllocateRouting(tokens, topK, experts);
+        return routings;
+    }
+
+    /// <summary>
+    /// Copies to the host the routes that some tokens of the last step took in every layer, after all that was asked before.
+    /// </summary>
+    /// <param name="layers">What <see cref="AllocateRoutings"/> gave.</param>
+    /// <param name="first">The first of these tokens.</param>
+    /// <param name="tokens">How many.</param>
+    /// <param name="ids">Experts.                                              // [layers, tokens, K]</param>
+    /// <param name="weights">Their weights.                                    // [layers, tokens, K]</param>
+    void ReadRoutings(Routing[] layers, int first, int tokens, Span<int> ids, Span<float> weights)
+    {
+        for (var (layer, at) = (0, 0); layer < layers.Length; layer++)
+        {
+            var count = tokens * layers[layer].TopK;
+            layers[layer].Read(first, ids.Slice(at, count), weights.Slice(at, count));
+            at += count;
+        }
+    }
+
+    /// <summary>
+    /// GB/s that memory of its own is read with at best, measured now, while it does nothing else; null if it has none, or too little is free to say.
+    /// </summary>
+    double? MeasureReadBandwidth() => null;
+
     /// <summary>Allocates a paged cache of keys and values, whose type is one of <see cref="KvTypes"/>.</summary>
     KvCache AllocateKvCache(in KvShape shape);
 
@@ -179,6 +213,17 @@ internal abstract class Routing(int tokens, int topK, int experts)
 
     /// <summary>Copies the routes of the first <paramref name="tokens"/> tokens of the last step to the host.</summary>
     public abstract void CopyTo(HostRouting to, int tokens);
+
+    /// <summary>Refuses to read what there is not.</summary>
+    protected void CheckRange(int first, ReadOnlySpan<int> ids, ReadOnlySpan<float> weights)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        if (ids.Length != weights.Length) throw new ArgumentException($"room for {ids.Length} experts, but for {weights.Length} weights");
+        if (((long)first * TopK) + ids.Length > (long)Tokens * TopK) throw new ArgumentException($"{ids.Length / TopK} tokens from {first} on: there are {Tokens}");
+    }
+
+    /// <summary>Copies routes of the last step to the host, from those of token <paramref name="first"/> on, as many as there is room for.</summary>
+    public abstract void Read(int first, Span<int> ids, Span<float> weights);
 }
 
 /// <summary>Sizes of a paged cache. A page holds keys and values of <see cref="PageTokens"/> positions of one sequence in every layer.</summary>

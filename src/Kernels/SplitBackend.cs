@@ -36,6 +36,13 @@ internal sealed class SplitBackend(IBackend device, IBackend host, Func<TensorVi
     public Routing AllocateRouting(int tokens, int topK, int experts) =>
         new SplitRouting(device.AllocateRouting(tokens, topK, experts), (HostRouting)host.AllocateRouting(tokens, topK, experts));
 
+    public Routing[] AllocateRoutings(int layers, int tokens, int topK, int experts)
+    {
+        var there = device.AllocateRoutings(layers, tokens, topK, experts);
+        var here = host.AllocateRoutings(layers, tokens, topK, experts);
+        return [.. there.Zip(here, (d, h) => new SplitRouting(d, (HostRouting)h))];
+    }
+
     public KvCache AllocateKvCache(in KvShape shape) => new SplitKvCache(
         shape,
         deviceLayers == 0 ? null : device.AllocateKvCache(shape with { Layers = deviceLayers }),
@@ -241,6 +248,8 @@ internal sealed class SplitBackend(IBackend device, IBackend host, Func<TensorVi
         public override float WeightOf(int t, int k) => OnHost ? Host.WeightOf(t, k) : Device.WeightOf(t, k);
 
         public override void CopyTo(HostRouting to, int tokens) => (OnHost ? Host : Device).CopyTo(to, tokens);
+
+        public override void Read(int first, Span<int> ids, Span<float> weights) => (OnHost ? Host : Device).Read(first, ids, weights);
     }
 
     private sealed class SplitKvCache(in KvShape shape, KvCache? device, KvCache? host) : KvCache(shape)

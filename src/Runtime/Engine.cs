@@ -379,6 +379,7 @@ public sealed partial class Engine : IDisposable
                 // Of all rows at once: the next calls are for the other sessions of the step.
                 topCount = best.Length;
                 backend.TopLogits(work.Logits, waitingCount, config.Vocabulary, topCount, top.AsSpan(0, waitingCount * topCount));
+                monitor?.Waited();
             }
             top.AsSpan(row * topCount, best.Length).CopyTo(best);
             return true;
@@ -452,7 +453,11 @@ public sealed partial class Engine : IDisposable
     private void Advance(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         Forward(rows.AsSpan(0, sessions.Length <= waiting.Length ? sessions.Length : 0));
-        for (var i = 0; i < sessions.Length; i++) sessions[i].Push(tokens.Slice(i, 1));
+        for (var i = 0; i < sessions.Length; i++)
+        {
+            sessions[i].Push(tokens.Slice(i, 1));
+            sessions[i].SetRouted(forwards, i);
+        }
         if (sessions.Length <= waiting.Length)
         {
             for (var i = 0; i < sessions.Length; i++) Await(sessions[i], i);
@@ -477,6 +482,7 @@ public sealed partial class Engine : IDisposable
         rows[0] = tokens.Length - 1;
         Forward(rows.AsSpan(0, last && reader is null ? 1 : 0));
         session.Push(tokens);
+        session.SetRouted(forwards, tokens.Length - 1);
         if (last && reader is null) Await(session, 0);
         if (reader is null) return;
 
@@ -526,6 +532,7 @@ public sealed partial class Engine : IDisposable
             var start = token;
             while (token < step.Count && step.Sequences[token] == sequence) token++;
             pieces[first + sequence].Session.Push(step.Tokens.AsSpan(start, token - start));
+            pieces[first + sequence].Session.SetRouted(forwards, token - 1);
         }
         for (var from = 0; from < selected; from += waiting.Length)
         {
@@ -543,15 +550,19 @@ public sealed partial class Engine : IDisposable
     /// <summary>All layers, and the head for some of the step's tokens.</summary>
     private void Forward(ReadOnlySpan<int> selected)
     {
+        monitor?.Abandon();
         if (selected.Length > 0) ClearLogits(selected.Length);
         step.SelectLogits(selected);
+        var watching = BeginForward();
         if (backend.Begin(step))
         {
-            model.Forward(backend, step, work, pages.Cache);
-            if (selected.Length > 0) model.Head(backend, step, work);
+            var ops = watching?.Operations ?? backend;
+            model.Forward(ops, step, work, pages.Cache);
+            if (selected.Length > 0) model.Head(ops, step, work);
         }
         backend.End(step);
         CheckFile();
+        EndForward(watching);
     }
 
     /// <summary>The head for tokens of the step that was computed last.</summary>
@@ -606,7 +617,12 @@ public sealed partial class Engine : IDisposable
         (waitingCount, topCount) = (rowsToCome, 0);
     }
 
-    private ReadOnlySpan<float> LogitsOf(int row) => backend.Read(work.Logits, (long)row * config.Vocabulary, config.Vocabulary);
+    private ReadOnlySpan<float> LogitsOf(int row)
+    {
+        var logits = backend.Read(work.Logits, (long)row * config.Vocabulary, config.Vocabulary);
+        monitor?.Waited();
+        return logits;
+    }
 
     private void CheckRoom(Session session, ReadOnlySpan<int> tokens)
     {

@@ -1,4 +1,5 @@
 using WarpDecode.Kernels;
+using WarpDecode.Runtime.Monitoring;
 
 namespace WarpDecode.Runtime;
 
@@ -89,6 +90,20 @@ public sealed class Session : IDisposable
         return engine.Fork(this);
     }
 
+    /// <summary>
+    /// Which experts the session's last token went to. Nothing is kept for this but what the last step of the engine has left: it is known from an
+    /// append until the session is rewound or the engine computes a step that is not the session's.
+    /// </summary>
+    /// <param name="snapshot">Where it goes.</param>
+    /// <returns>False if it is not known; the snapshot is then as it was.</returns>
+    /// <exception cref="ArgumentException">The snapshot is of another model's sizes.</exception>
+    public bool TryReadRouting(RoutingSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ObjectDisposedException.ThrowIf(disposed, this);
+        return engine.TryReadRouting(this, snapshot);
+    }
+
     /// <summary>Gives the session's pages back.</summary>
     public void Dispose()
     {
@@ -142,8 +157,14 @@ public sealed class Session : IDisposable
         }
     }
 
+    /// <summary>The engine's step that computed the session's last token, and which of its tokens that was; step 0 if nobody knows.</summary>
+    internal (long Step, int Token) Routed { get; private set; }
+
+    internal void SetRouted(long step, int token) => Routed = (step, token);
+
     internal void Push(ReadOnlySpan<int> added)
     {
+        Routed = default;
         added.CopyTo(tokens.AsSpan(Length));
         Length += added.Length;
         HasLogits = false;
@@ -171,6 +192,7 @@ public sealed class Session : IDisposable
     {
         var needed = (length + pool.PageTokens - 1) / pool.PageTokens;
         while (pageCount > needed) pool.Release(pages[--pageCount]);
+        Routed = default;
         Length = length;
         HasLogits = false;
     }

@@ -11,6 +11,15 @@ internal sealed class Turns
     private long served;
     private Thread? owner;
 
+    /// <summary>Whether nobody has a turn or waits for one.</summary>
+    public bool IsFree
+    {
+        get
+        {
+            lock (gate) return next == served;
+        }
+    }
+
     /// <summary>Waits for its turn; disposing ends it.</summary>
     public Turn Take()
     {

@@ -99,7 +99,7 @@ internal static class StepBenchmark
                     if (i > warm + timed) whole += milliseconds / byHost;
                     else if (i >= warm && i < warm + timed) greedy += milliseconds / timed;
                 }
-                var experts = Enumerable.Range(0, batch).SelectMany(t => Enumerable.Range(0, config.TopK).Select(k => work.Routing.Expert(t, k))).Distinct().Count();
+                var experts = Enumerable.Range(0, batch).SelectMany(t => Enumerable.Range(0, config.TopK).Select(k => work.Routings[^1].Expert(t, k))).Distinct().Count();
                 report.Table($"{depth}", $"{batch}", Report.Text($"{greedy:F3}"), Report.Text($"{whole:F3}"), Report.Text($"{1000 * batch / greedy:F0}"), $"{experts}");
                 report.Value($"step {name} cache {cached} context {depth} B={batch} ms", greedy);
             }
@@ -162,9 +162,9 @@ internal static class StepBenchmark
                 backend.Attention(step, work.Qkv, shape, cache, i, work.Attended);
             }, launches);
             Time("ProjectAdd", i => backend.ProjectAdd(step, work.Attended, o[i], work.X), launches);
-            Time("Route", i => backend.Route(step, work.X, norm, config.Epsilon, router[i], spec, work.H, work.Routing), launches);
-            Time("MoeGateUp", i => backend.MoeGateUp(step, work.H, gate[i], up[i], work.Routing, work.Mid), launches);
-            Time("MoeDown", i => backend.MoeDown(step, work.Mid, down[i], work.Routing, work.X), launches);
+            Time("Route", i => backend.Route(step, work.X, norm, config.Epsilon, router[i], spec, work.H, work.Routings[0]), launches);
+            Time("MoeGateUp", i => backend.MoeGateUp(step, work.H, gate[i], up[i], work.Routings[0], work.Mid), launches);
+            Time("MoeDown", i => backend.MoeDown(step, work.Mid, down[i], work.Routings[0], work.X), launches);
             Time("Head (once a step)", _ => backend.Head(step, work.X, norm, config.Epsilon, output, work.Logits), 2);
             foreach (var count in (int[])[1, 40])
             {

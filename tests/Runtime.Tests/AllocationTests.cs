@@ -11,12 +11,14 @@ public class Alone;
 public class AllocationTests
 {
     [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    public void DecodingAllocatesNothing(int batch)
+    [InlineData(1, false)]
+    [InlineData(3, false)]
+    [InlineData(3, true)]
+    public void DecodingAllocatesNothing(int batch, bool isWatched)
     {
         using var engine = Engine.Open(
             TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Backend = BackendKind.Cpu, Sessions = batch, Threads = 2 });
+        using var monitor = isWatched ? engine.Watch() : null;
         var sessions = Enumerable.Range(0, batch).Select(_ => engine.CreateSession()).ToArray();
         var tokens = Enumerable.Range(1, batch).ToArray();
         foreach (var session in sessions) session.Append([1, 2, 3]);

@@ -94,6 +94,16 @@ internal sealed unsafe partial class CudaBackend : IBackend
         : options.ExactTiles && TilesFor(view) is { } tiles ? view.Count / (Tiles.Rows * Tiles.Columns) * tiles.RecordBytes
         : Kernels(view.Type).RowBytes(checked((int)view.Shape[^1])) * (view.Count / view.Shape[^1]);
 
+    // Beside a loaded model; still far more than a second-level cache holds. Less memory than the least says more about that cache.
+    private const long MostBandwidthBytes = 1L << 30, LeastBandwidthBytes = 256L << 20;
+
+    public double? MeasureReadBandwidth()
+    {
+        device.Enter();
+        if (device.TimedAs is null || device.FreeBytes / 2 < LeastBandwidthBytes) return null;
+        return ReadBandwidth.Measure(device, 1, MostBandwidthBytes)[0];
+    }
+
     /// <summary>Steps that were queued as one recorded graph, so far.</summary>
     public long ReplayedSteps { get; private set; }
 
@@ -146,9 +156,21 @@ internal sealed unsafe partial class CudaBackend : IBackend
     public Routing AllocateRouting(int tokens, int topK, int experts)
     {
         device.Enter();
-        if (experts > Gpu.Route.MaxExperts) throw Unsupported($"{experts} experts: the cuda backend's router takes at most {Gpu.Route.MaxExperts}");
-        if (topK > Gpu.Route.MaxTopK) throw Unsupported($"{topK} experts a token: the cuda backend's router takes at most {Gpu.Route.MaxTopK}");
+        CheckRouter(topK, experts);
         return new DeviceRouting(device, tokens, topK, experts);
+    }
+
+    public Routing[] AllocateRoutings(int layers, int tokens, int topK, int experts)
+    {
+        device.Enter();
+        CheckRouter(topK, experts);
+        return DeviceRouting.OfLayers(device, layers, tokens, topK, experts);
+    }
+
+    public void ReadRoutings(Routing[] layers, int first, int tokens, Span<int> ids, Span<float> weights)
+    {
+        device.Enter();
+        DeviceRouting.Read(layers, first, tokens, ids, weights);
     }
 
     public KvCache AllocateKvCache(in KvShape shape)
@@ -220,6 +242,12 @@ internal sealed unsafe partial class CudaBackend : IBackend
     }
 
     private static GpuException Unsupported(string message) => new(message, "Use --backend cpu.");
+
+    private static void CheckRouter(int topK, int experts)
+    {
+        if (experts > Gpu.Route.MaxExperts) throw Unsupported($"{experts} experts: the cuda backend's router takes at most {Gpu.Route.MaxExperts}");
+        if (topK > Gpu.Route.MaxTopK) throw Unsupported($"{topK} experts a token: the cuda backend's router takes at most {Gpu.Route.MaxTopK}");
+    }
 
     private static int Blocks(int items, int each) => (items + each - 1) / each;
 

@@ -40,68 +40,6 @@ internal sealed class DeviceWeight(TensorView view, int experts, int rows, int c
     public ExpertDispatch? Dispatch { get; set; }
 }
 
-/// <summary>Routes in device memory.</summary>
-internal sealed unsafe class DeviceRouting(GpuDevice device, int tokens, int topK, int experts) : Routing(tokens, topK, experts)
-{
-    /// <summary>Expert ids [T, K].</summary>
-    public long Ids { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
-
-    /// <summary>Expert weights [T, K].</summary>
-    public long Weights { get; } = device.Allocate((long)tokens * topK * sizeof(float), "routes");
-
-    /// <summary>Scores of all experts [T, E], each with the launch that it is of.</summary>
-    public long Scores { get; } = device.Allocate((long)tokens * experts * sizeof(long), "routes");
-
-    /// <summary>Launches of the router so far.</summary>
-    public long Launches { get; } = device.Allocate(sizeof(int), "routes");
-
-    /// <summary>Expert ids [T, K], each with the launch that it is of.</summary>
-    public long Chosen { get; } = device.Allocate((long)tokens * topK * sizeof(long), "routes");
-
-    /// <summary>Where each expert's slots begin [E + 1]; this and the next three are described at <see cref="Groups"/>.</summary>
-    public long Offsets { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
-
-    /// <summary>Count and ids of the experts that have slots [1 + E].</summary>
-    public long Active { get; } = device.Allocate((experts + 1L) * sizeof(int), "routes");
-
-    /// <summary>Expert, first place in <see cref="Slots"/> and the place behind the last of each expert that has slots [E, 4], and its first slots [E, 8].</summary>
-    public long Runs { get; } = device.Allocate((long)experts * Groups.RunBytes, "routes");
-
-    /// <summary>Slots by expert [T, K].</summary>
-    public long Slots { get; } = device.Allocate((long)tokens * topK * sizeof(int), "routes");
-
-    /// <summary>Whether what is queued finds the slots of each expert.</summary>
-    public bool Grouped { get; set; }
-
-    public override int Expert(int t, int k)
-    {
-        int id;
-        device.Download(&id, Ids + ((((long)t * TopK) + k) * sizeof(int)), sizeof(int));
-        return id;
-    }
-
-    public override float WeightOf(int t, int k)
-    {
-        float weight;
-        device.Download(&weight, Weights + ((((long)t * TopK) + k) * sizeof(float)), sizeof(float));
-        return weight;
-    }
-
-    public override void CopyTo(HostRouting to, int tokens)
-    {
-        var pairs = tokens * TopK;
-        device.Download(to.Ids, Ids, pairs * (long)sizeof(int));
-        device.Download(to.Weights, Weights, pairs * (long)sizeof(float));
-        to.GroupByExpert(tokens);
-    }
-
-    /// <summary>Gives its memory back; it is of no use then.</summary>
-    public void Free()
-    {
-        foreach (var address in (ReadOnlySpan<long>)[Ids, Weights, Scores, Launches, Chosen, Offsets, Active, Runs, Slots]) device.Free(address);
-    }
-}
-
 /// <summary>A paged cache in device memory: for each layer the keys of all pages, then the values (layouts: <see cref="Pages"/>).</summary>
 internal sealed class DeviceKvCache : KvCache
 {

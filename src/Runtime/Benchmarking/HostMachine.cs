@@ -95,10 +95,11 @@ internal sealed unsafe class HostBandwidth : IDisposable
     private readonly HostMemory memory;
 
     /// <param name="threads">Threads that read at once; 0 for one a core.</param>
-    public HostBandwidth(int threads)
+    /// <param name="most">Most bytes of the buffer.</param>
+    public HostBandwidth(int threads, long most = long.MaxValue)
     {
         this.threads = threads == 0 ? Environment.ProcessorCount : threads;
-        bytes = BytesNeeded(HostMachine.AvailableBytes);
+        bytes = Math.Min(BytesNeeded(HostMachine.AvailableBytes), most);
         memory = new HostMemory(bytes);
         for (var at = 0L; at < bytes; at += 4096) memory.Start[at] = 1; // untouched pages are all the same one
     }
@@ -111,7 +112,8 @@ internal sealed unsafe class HostBandwidth : IDisposable
 
     public void Dispose() => memory.Dispose();
 
-    private double Pass()
+    /// <summary>GB/s of one pass.</summary>
+    public double Pass()
     {
         var part = bytes / threads & ~127L;
         return part * threads / HostMachine.Seconds(threads, i => HostMachine.Read(memory.Start + (i * part), part)) / 1e9;

@@ -7,11 +7,12 @@ internal sealed class MoeBlock(Tensor norm, Weight router, Weight gate, Weight u
 {
     public ExpertWeights Experts => new(gate, up, down);
 
-    public void Forward(IBackend ops, Step step, Workspace work, in RouterSpec spec, float epsilon)
+    public void Forward(IBackend ops, Step step, Workspace work, in RouterSpec spec, float epsilon, int layer)
     {
-        ops.Route(step, work.X, norm, epsilon, router, spec, work.H, work.Routing);                                 // h [T, H], routing [T, K]
-        work.Routed?.Invoke(work.Routing);
-        ops.MoeGateUp(step, work.H, gate, up, work.Routing, work.Mid);                                              // mid [T, K, F]
-        ops.MoeDown(step, work.Mid, down, work.Routing, work.X);                                                    // x [T, H]
+        var routing = work.Routings[layer];
+        ops.Route(step, work.X, norm, epsilon, router, spec, work.H, routing);                                      // h [T, H], routing [T, K]
+        work.Routed?.Invoke(routing);
+        ops.MoeGateUp(step, work.H, gate, up, routing, work.Mid);                                                   // mid [T, K, F]
+        ops.MoeDown(step, work.Mid, down, routing, work.X);                                                         // x [T, H]
     }
 }

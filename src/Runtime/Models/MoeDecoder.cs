@@ -103,7 +103,7 @@ internal abstract class MoeDecoder : IArchitecture
             for (var layer = 0; layer < config.Layers; layer++)
             {
                 attention[layer].Forward(ops, step, work, shape, config.Epsilon, cache, layer);
-                moe[layer].Forward(ops, step, work, router, config.Epsilon);
+                moe[layer].Forward(ops, step, work, router, config.Epsilon, layer);
             }
         }
 

@@ -1,4 +1,5 @@
 using WarpDecode.Kernels;
+using WarpDecode.Kernels.Gpu;
 
 namespace WarpDecode.Runtime.Models;
 
@@ -15,15 +16,17 @@ internal sealed class Workspace
         Mid = backend.Allocate((long)tokens * config.TopK * config.Ff);
         Angles = backend.Allocate((long)tokens * config.HeadDim);
         Logits = backend.Allocate((long)logitRows * config.Vocabulary);
-        Routing = backend.AllocateRouting(tokens, config.TopK, config.Experts);
+        Routings = backend.AllocateRoutings(config.Layers, tokens, config.TopK, config.Experts);
     }
 
     /// <summary>Bytes that a workspace takes.</summary>
     public static long Bytes(ModelConfig config, int tokens, int logitRows)
     {
-        var perToken = (2L * config.Hidden) + ((2L * (config.Heads + config.KvHeads)) * config.HeadDim) + ((long)config.TopK * (config.Ff + 2))
-            + config.HeadDim + config.Experts;
-        return sizeof(float) * ((tokens * perToken) + ((long)logitRows * config.Vocabulary));
+        var perToken = (2L * config.Hidden) + ((2L * (config.Heads + config.KvHeads)) * config.HeadDim) + ((long)config.TopK * config.Ff) + config.HeadDim;
+        // The device's are the larger, but for what the host keeps by layer: the slots of each expert.
+        var routes = DeviceRouting.Bytes(config.Layers, tokens, config.TopK, config.Experts)
+            + (sizeof(int) * (long)config.Layers * (((long)tokens * config.TopK) + (2L * config.Experts) + 1));
+        return (sizeof(float) * ((tokens * perToken) + ((long)logitRows * config.Vocabulary))) + routes;
     }
 
     /// <summary>Told of the routes of each layer as they are made; null except for measurements.</summary>
@@ -50,6 +53,6 @@ internal sealed class Workspace
     /// <summary>Logits [R, vocabulary].</summary>
     public Tensor Logits { get; }
 
-    /// <summary>Routes of the current layer [T, K].</summary>
-    public Routing Routing { get; }
+    /// <summary>Routes of each layer in the last step [T, K].</summary>
+    public Routing[] Routings { get; }
 }

@@ -32,6 +32,13 @@ public class StepBytesTests
         Assert.Equal((Layers * PerLayer) + Head + EmbeddingRow + (Layers * TopK * Expert), bytes.Of(1, [TopK, TopK], 0, logits: true));
         // Three sequences that share experts, at positions 4, 9 and 19, without the head.
         Assert.Equal((Layers * PerLayer) + (3 * EmbeddingRow) + ((3 + 4) * Expert) + ((5 + 10 + 20) * bytes.CachePerToken), bytes.Of(3, [3, 4], 5 + 10 + 20, logits: false));
+
+        // Part by part: embedding, projections, attention, router, gate and up, down, head.
+        var parts = new long[7];
+        bytes.Of(2, [3, 4], 9, logits: true, parts);
+        Assert.Equal(
+            [2 * EmbeddingRow, Layers * (Attention + (4 * 2 * HeadDim) + (4 * Hidden)), 9 * bytes.CachePerToken, Layers * 4 * ((Experts * Hidden) + Hidden), 7 * Expert * 2 / 3, 7 * Expert / 3, Head],
+            parts);
     }
 
     [Fact]
