@@ -12,6 +12,8 @@ root.Subcommands.Add(Readme.Command());
 root.Subcommands.Add(QuantizeErrors.Command());
 root.Subcommands.Add(GrammarBenchmark.Command());
 root.Subcommands.Add(UiBenchmark.Command());
+root.Subcommands.Add(ScreenPicture.Command());
+root.Subcommands.Add(EchoBenchmark.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };
 var render = new Command("render", "Print a result of wd-run bench as Markdown.") { result };

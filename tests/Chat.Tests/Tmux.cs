@@ -98,7 +98,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
         var text = Run("capture-pane", "-p", "-J").TrimEnd('\n', ' ');
         if (trims) text = string.Join('\n', text.Split('\n').Select(line => line.TrimEnd()));
         var at = text.LastIndexOf('\n') + 1;
-        return text[at..] is ">>>" or "..." or "shell$" ? text + " " : text;
+        return text[at..] is ">>>" or "..." || text.EndsWith(Shell.TrimEnd(), StringComparison.Ordinal) ? text + " " : text;
     }
 
     /// <summary>Runs a command of tmux.</summary>

@@ -38,16 +38,25 @@ internal static class ChatApp
     private static Exception? Show(ChatSetup setup, string name, ConversationStore store, ConversationFile conversation, Theme theme, CancellationToken cancellation)
     {
         var history = new InputHistory(DataFolder.History);
-        Application.MaximumIterationsPerSecond = LoopsPerSecond;
-        using IApplication app = Application.Create();
-        app.Init();
-        FirstFrame.Again(name);
-        app.Keyboard.KeyBindings.Clear(); // Esc would end it, Tab would go to other views
-        if (app.Driver is { } driver) driver.Force16Colors |= theme.Has16;
-        using var window = new ChatWindow(setup, store, conversation, history, theme, TimeProvider.System);
-        app.Keyboard.KeyDown += (_, key) => key.Handled |= window.HandleFirst(key);
-        using var end = cancellation.Register(() => app.Invoke(window.Leave));
-        app.Run(window);
-        return window.Controller.Failed;
+        ChatController? chat = null;
+        try
+        {
+            Application.MaximumIterationsPerSecond = LoopsPerSecond;
+            using IApplication app = Application.Create();
+            app.Init();
+            FirstFrame.Again(name);
+            app.Keyboard.KeyBindings.Clear(); // Esc would end it, Tab would go to other views
+            if (app.Driver is { } driver) driver.Force16Colors |= theme.Has16;
+            using var window = new ChatWindow(setup, store, conversation, history, theme, TimeProvider.System);
+            chat = window.Controller;
+            app.Keyboard.KeyDown += (_, key) => key.Handled |= window.HandleFirst(key);
+            using var end = cancellation.Register(() => app.Invoke(window.Leave));
+            app.Run(window);
+            return chat.Failed;
+        }
+        finally
+        {
+            chat?.Dispose(); // the terminal is as before by now
+        }
     }
 }

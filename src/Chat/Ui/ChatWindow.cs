@@ -86,7 +86,7 @@ internal sealed class ChatWindow : Window, IChatDisplay
         };
     }
 
-    /// <summary>The chat.</summary>
+    /// <summary>The chat. Whoever made the window disposes it, once the terminal is as before: it may have to wait for the engine.</summary>
     public ChatController Controller { get; }
 
     /// <summary>The transcript.</summary>
@@ -200,7 +200,6 @@ internal sealed class ChatWindow : Window, IChatDisplay
     {
         if (timer is not null) App?.RemoveTimeout(timer);
         timer = null;
-        if (disposing) Controller.Dispose();
         base.Dispose(disposing);
     }
 

@@ -26,6 +26,7 @@ public sealed class ChatWindowTests : IDisposable
     {
         if (session is not null) app.End(session);
         window?.Dispose();
+        window?.Controller.Dispose();
         if (window is not null) app.Dispose();
         Directory.Delete(folder, recursive: true);
     }
