@@ -71,7 +71,7 @@ internal sealed partial class ChatController
                 Notice(statistics ? "What answers take is shown." + (last is null ? "" : "\n" + Statistics.Line(last)) : "What answers take is not shown.");
                 break;
             case "experts":
-                if (!display.ShowExperts()) throw new CommandException("there is no view of the experts in this build", "/info says how many there are.");
+                display.ShowExperts(model?.Engine ?? throw new CommandException("there is no model yet", "Wait until it is loaded."));
                 break;
             case "quit":
                 display.Leave();

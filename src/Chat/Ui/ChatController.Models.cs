@@ -13,6 +13,7 @@ internal sealed partial class ChatController
     {
         var (old, oldShelf, isFirst) = (model, shelf, !everLoaded);
         (model, shelf) = (null, null);
+        display.HideExperts();
         activity = ChatActivity.Loading;
         Loading = new LoadState(LoadStage.Map, 0, 0);
         work.Dispose();

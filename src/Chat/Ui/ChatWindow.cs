@@ -5,6 +5,7 @@ using Terminal.Gui.Input;
 using Terminal.Gui.ViewBase;
 using Terminal.Gui.Views;
 using WarpDecode.Chat.Conversations;
+using WarpDecode.Runtime;
 
 namespace WarpDecode.Chat.Ui;
 
@@ -28,7 +29,8 @@ internal sealed class ChatWindow : Window, IChatDisplay
     private long? interrupted; // when Ctrl-C was pressed last
     private int composerRows = 1;
     private bool isLeaving;
-    private View? experts;
+    private ExpertsView? experts;
+    private ExpertsSource? watched;
 
     /// <param name="setup">What is asked for.</param>
     /// <param name="store">The conversations.</param>
@@ -95,9 +97,6 @@ internal sealed class ChatWindow : Window, IChatDisplay
     /// <summary>The input.</summary>
     public Composer Composer => composer;
 
-    /// <summary>Makes the view of the experts; null where there is none.</summary>
-    public Func<ChatController, View>? Experts { get; set; }
-
     /// <summary>Takes over what other threads brought. The window calls it itself once it is on the screen.</summary>
     public void Update()
     {
@@ -126,18 +125,30 @@ internal sealed class ChatWindow : Window, IChatDisplay
     public void Flash(string text) => status.Flash(text);
 
     /// <inheritdoc/>
-    public bool ShowExperts()
+    public void ShowExperts(Engine engine)
     {
         if (experts is not null)
         {
-            CloseExperts();
-            return true;
+            HideExperts();
+            return;
         }
-        if (Experts is null || Controller.Model is null) return false;
-        experts = Experts(Controller);
-        (experts.X, experts.Y, experts.Width, experts.Height) = (0, 0, Dim.Fill(), Dim.Fill(composerRows + 2));
+        watched = new ExpertsSource(engine);
+        experts = new ExpertsView(watched) { Theme = transcript.Theme, Width = Dim.Fill(), Height = Dim.Fill(composerRows + 2) };
+        experts.Closed += (_, _) => HideExperts();
         Add(experts);
-        return true;
+        SetNeedsDraw();
+    }
+
+    /// <inheritdoc/>
+    public void HideExperts()
+    {
+        if (experts is null) return;
+        Remove(experts);
+        experts.Dispose();
+        watched?.Dispose();
+        (experts, watched) = (null, null);
+        composer.SetFocus();
+        SetNeedsDraw();
     }
 
     /// <inheritdoc/>
@@ -160,8 +171,15 @@ internal sealed class ChatWindow : Window, IChatDisplay
                 Interrupt();
                 return true;
             case KeyCode.Esc when experts is not null:
-                CloseExperts();
+                HideExperts();
                 return true;
+            // While the experts are shown one can write all the same: their keys are those that the empty input does not need.
+            case KeyCode.CursorUp or KeyCode.CursorDown or KeyCode.PageUp or KeyCode.PageDown or KeyCode.Home or KeyCode.End when experts is not null && composer.IsEmpty:
+                return experts.Handle(key);
+            case KeyCode.Tab when experts is not null && composer.IsEmpty:
+                return experts.Handle(Key.T);
+            case KeyCode.R | KeyCode.CtrlMask when experts is not null:
+                return experts.Handle(Key.R);
             case KeyCode.Esc when composer.IsCompleting:
                 return false;
             case KeyCode.Esc:
@@ -200,6 +218,7 @@ internal sealed class ChatWindow : Window, IChatDisplay
     {
         if (timer is not null) App?.RemoveTimeout(timer);
         timer = null;
+        watched?.Dispose();
         base.Dispose(disposing);
     }
 
@@ -212,18 +231,10 @@ internal sealed class ChatWindow : Window, IChatDisplay
         else Flash("Ctrl-C again leaves");
     }
 
-    private void CloseExperts()
-    {
-        Remove(experts);
-        experts?.Dispose();
-        experts = null;
-        composer.SetFocus();
-        SetNeedsDraw();
-    }
-
     private void Arrange()
     {
         var below = composerRows + 2;
+        if (experts is not null) experts.Height = Dim.Fill(below);
         transcript.Height = Dim.Fill(below + (load.Visible ? LoadScreen.Rows : 0));
         load.Y = Pos.AnchorEnd(below + LoadScreen.Rows);
         rule.Y = Pos.AnchorEnd(below);

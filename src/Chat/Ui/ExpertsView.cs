@@ -152,7 +152,7 @@ internal sealed partial class ExpertsView : View
             if (y == 0) DrawTitle(width);
             else if (y == 1) DrawScale(width);
             else if (y < below) DrawLayer(top + y - 2, width);
-            else if (y == height - 1) Put("↑↓ layers · t recent or all tokens · r reset · Esc back", Ink.Dim, width);
+            else if (y == height - 1) Put("↑↓ layers · Tab recent or all tokens · Ctrl-R reset · Esc back", Ink.Dim, width);
             else if (y == below) DrawStep(width);
             else DrawPart(y - below - 1, width);
             row.Fill(theme[Ink.None]);

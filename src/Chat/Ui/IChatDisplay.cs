@@ -1,3 +1,5 @@
+using WarpDecode.Runtime;
+
 namespace WarpDecode.Chat.Ui;
 
 /// <summary>Where a chat is shown. Called on the thread that the chat is used from, but for <see cref="Post"/>.</summary>
@@ -18,9 +20,11 @@ internal interface IChatDisplay
     /// <summary>Says something for a moment.</summary>
     void Flash(string text);
 
-    /// <summary>Opens the view of the experts.</summary>
-    /// <returns>Whether there is one.</returns>
-    bool ShowExperts();
+    /// <summary>Opens the view of an engine's experts, or closes it if it is open.</summary>
+    void ShowExperts(Engine engine);
+
+    /// <summary>Closes the view of the experts, before its engine goes.</summary>
+    void HideExperts();
 
     /// <summary>Ends the chat.</summary>
     void Leave();

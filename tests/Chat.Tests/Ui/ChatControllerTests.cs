@@ -333,8 +333,9 @@ public sealed class ChatControllerTests
         Assert.Contains("temp takes a number from 0 to 100", chat.Shown[^1].Text, StringComparison.OrdinalIgnoreCase);
         chat.Say("/set context-full maybe");
         Assert.Contains("takes stop or shift", chat.Shown[^1].Text, StringComparison.Ordinal);
+        Assert.Null(chat.Watched);
         chat.Say("/experts");
-        Assert.Contains("There is no view of the experts", chat.Shown[^1].Text, StringComparison.Ordinal);
+        Assert.NotNull(chat.Watched);
         chat.Say("/info");
         Assert.Contains("qwen3moe", chat.Shown[^1].Text, StringComparison.Ordinal);
         chat.Say("/help");

@@ -116,7 +116,12 @@ internal sealed class ChatHarness : IChatDisplay, IDisposable
 
     public void Flash(string text) => Flashed = text;
 
-    public bool ShowExperts() => false;
+    /// <summary>The engine whose experts are shown.</summary>
+    public Engine? Watched { get; private set; }
+
+    public void ShowExperts(Engine engine) => Watched = engine;
+
+    public void HideExperts() => Watched = null;
 
     public void Leave() => HasLeft = true;
 
