@@ -14,6 +14,7 @@ internal sealed partial class ChatController
         var (old, oldShelf, isFirst) = (model, shelf, !everLoaded);
         (model, shelf) = (null, null);
         activity = ChatActivity.Loading;
+        LoadingName = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
         Loading = new LoadState(LoadStage.Map, 0, 0);
         work.Dispose();
         work = new CancellationTokenSource();
