@@ -9,9 +9,10 @@ trap 't kill-server 2>/dev/null; rm -rf "$home"' EXIT
 printf 'set -g default-terminal tmux-256color\nset -as terminal-features ",*:RGB"\n' > "$home/tmux.conf"
 t -f "$home/tmux.conf" new-session -d -x 90 -y 28 "env -u NO_COLOR HOME='$home' XDG_DATA_HOME='$home' COLORTERM=truecolor LC_ALL=C.UTF-8 '$program' --theme dark --temp 0"
 await() { for _ in $(seq 600); do t capture-pane -p | grep -q "$1" && return; sleep 0.1; done; echo "the screen never showed $1" >&2; exit 1; }
-say() { t send-keys -l "$1"; t send-keys Enter; await "$2"; sleep 0.5; }
+idle() { for _ in $(seq 600); do t capture-pane -p | grep -q "Esc stops\|reading" || return 0; sleep 0.1; done; echo "the answer never ended" >&2; exit 1; }
+say() { t send-keys -l "$1"; t send-keys Enter; sleep 0.5; idle; await "$2"; }
 await '/1024'
-say 'Hello!' 'tok/s'
+say 'Hello!' 'Hello! '
 say 'What is 12 + 7?' '19'
 say '/branch story' 'Branch story begins'
 say 'Tell me a story about a fox' 'tok/s'

@@ -15,6 +15,7 @@ internal sealed partial class ChatController
         (model, shelf) = (null, null);
         display.HideExperts();
         activity = ChatActivity.Loading;
+        LoadingName = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
         Loading = new LoadState(LoadStage.Map, 0, 0);
         work.Dispose();
         work = new CancellationTokenSource();

@@ -53,6 +53,9 @@ internal sealed partial class ChatController : IDisposable
     /// <summary>How far loading is; null when nothing is loaded.</summary>
     public LoadState? Loading { get; private set; }
 
+    /// <summary>Name of the model that is loaded, or was last.</summary>
+    public string LoadingName { get; private set; } = "";
+
     /// <summary>Why the first model could not be loaded: the chat ends with it.</summary>
     public Exception? Failed { get; private set; }
 

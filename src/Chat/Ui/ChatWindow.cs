@@ -24,7 +24,6 @@ internal sealed class ChatWindow : Window, IChatDisplay
     private readonly RuleView rule;
     private readonly StatusView status;
     private readonly Composer composer;
-    private readonly string modelName;
     private object? timer;
     private long? interrupted; // when Ctrl-C was pressed last
     private int composerRows = 1;
@@ -41,7 +40,6 @@ internal sealed class ChatWindow : Window, IChatDisplay
     public ChatWindow(ChatSetup setup, ConversationStore store, ConversationFile conversation, InputHistory history, Theme theme, TimeProvider time)
     {
         this.time = time;
-        modelName = Path.GetFileName(Path.TrimEndingDirectorySeparator(setup.Model));
         BorderStyle = LineStyle.None; // borders triple what drawing costs
         KeyBindings.Clear();
         SetScheme(theme.Scheme);
@@ -101,7 +99,7 @@ internal sealed class ChatWindow : Window, IChatDisplay
     public void Update()
     {
         for (var i = posted.Count; i > 0 && posted.TryDequeue(out var action); i--) action();
-        if (Controller.Loading is { } loading) load.Show(modelName, loading);
+        if (Controller.Loading is { } loading) load.Show(Controller.LoadingName, loading);
         if (load.Visible != Controller.Loading is not null)
         {
             load.Visible = Controller.Loading is not null;

@@ -78,10 +78,16 @@ internal sealed class SessionShelf(Engine engine, int most) : IDisposable
         lock (gate) MakeRoom(session, Ahead);
     }
 
-    /// <summary>Whether a session stands at a message.</summary>
+    /// <summary>Whether a session has read all up to a message.</summary>
     public bool Has(MessageNode? tip)
     {
-        lock (gate) return tip is not null && sessions.Exists(s => s.Tip == tip);
+        lock (gate) return tip is not null && sessions.Exists(s => Leads(s.Tip));
+
+        bool Leads(MessageNode? node)
+        {
+            while (node is not null && node.Depth > tip.Depth) node = node.Parent;
+            return node == tip;
+        }
     }
 
     /// <summary>Gives all sessions back.</summary>

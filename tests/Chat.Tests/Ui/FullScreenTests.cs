@@ -54,7 +54,7 @@ public sealed class FullScreenTests : IDisposable
         terminal.Await("Killed");
         terminal.Type("stty sane; tput rmcup; clear"); // what kill -9 leaves to the person
         terminal.Await(Regex.Escape(Tmux.Shell) + "$");
-        Start("--continue");
+        Start("--continue", "cpu -t 1");
         terminal.Await($@"Assistant\n  {stopped}[^\0]*goes on");
         terminal.Type("/set temp");
         terminal.Await("temp is 1.3:");
@@ -114,9 +114,9 @@ public sealed class FullScreenTests : IDisposable
     }
 
     // The reference backend is slow enough to be stopped.
-    private void Start(string more)
+    private void Start(string more, string backend = "reference")
     {
-        terminal.Type($"clear; '{WdRun.Path}' --backend reference --temp 0 {more}");
+        terminal.Type($"clear; '{WdRun.Path}' --backend {backend} --temp 0 {more}");
         terminal.Await("> Type a message[^\0]*\n (?!loading)[^\n]+$");
     }
 }
