@@ -1,3 +1,4 @@
+using WarpDecode.Tests;
 using System.Diagnostics;
 using WarpDecode.Runtime.Benchmarking;
 using WarpDecode.Runtime.Monitoring;
@@ -13,6 +14,7 @@ public class DecodeMonitorTests
     [InlineData("cuda", false)]
     public void ItSeesRoutesTimesAndBytesOfDecodeSteps(string where, bool timesParts)
     {
+        SlowTests.Skip(where == "cuda");
         using var engine = RoutingTests.Open(where);
         using var session = engine.CreateSession();
         if (timesParts) session.Append([1]); // before

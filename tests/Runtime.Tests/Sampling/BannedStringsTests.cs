@@ -74,8 +74,16 @@ public sealed class BannedStringsTests : IDisposable
         var logits = Enumerable.Range(0, engine.Vocabulary).Select(i => (float)Math.Sin(i) * 4).ToArray();
         var options = new SamplerOptions
         {
-            BannedStrings = ["e", "a", "th"], Seed = 1, Typical = 0.95, TopNSigma = 3, XtcProbability = 0.5, XtcThreshold = 0.05, DryMultiplier = 1,
-            DynamicTemperatureRange = 0.5, FrequencyPenalty = 0.1, LogitBias = new Dictionary<int, double> { [3] = 1 },
+            BannedStrings = ["e", "a", "th"],
+            Seed = 1,
+            Typical = 0.95,
+            TopNSigma = 3,
+            XtcProbability = 0.5,
+            XtcThreshold = 0.05,
+            DryMultiplier = 1,
+            DynamicTemperatureRange = 0.5,
+            FrequencyPenalty = 0.1,
+            LogitBias = new Dictionary<int, double> { [3] = 1 },
         };
         foreach (var o in (SamplerOptions[])[options, options with { Mirostat = 2 }, options with { Temperature = 0, DynamicTemperatureRange = 0 }])
         {

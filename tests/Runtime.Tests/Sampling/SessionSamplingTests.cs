@@ -133,6 +133,7 @@ public class SessionSamplingTests
     [Fact]
     public void OnTheGpuBackendToo()
     {
+        SlowTests.Skip();
         using var engine = Engine.Open(
             TestData.Golden("qwen3_moe/qwen3_moe-bf16.gguf"), new EngineOptions { Sessions = 1, ContextLength = 64 }, new CudaBackend(new EmulatedDevice()));
         using var session = engine.CreateSession();
