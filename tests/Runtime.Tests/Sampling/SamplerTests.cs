@@ -102,7 +102,7 @@ public sealed class SamplerTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(With((4, 1)), 4));
         var none = With((0, double.NegativeInfinity), (1, double.NegativeInfinity), (2, double.NegativeInfinity), (3, double.NegativeInfinity));
         foreach (var temperature in new[] { 0.0, 1 })
-            Assert.Contains("rule out", Assert.Throws<InvalidOperationException>(() => new Sampler(none with { Temperature = temperature }, 4).Sample(logits)).Message, StringComparison.Ordinal);
+            Assert.Contains("rule out", Assert.ThrowsAny<InvalidOperationException>(() => new Sampler(none with { Temperature = temperature }, 4).Sample(logits)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -188,7 +188,7 @@ public sealed class SamplerTests
                 logits[at] = bad;
                 foreach (var temperature in new[] { 0.0, 0.8 })
                 {
-                    var error = Assert.Throws<InvalidOperationException>(() => new Sampler(new SamplerOptions { Temperature = temperature }, size).Sample(logits));
+                    var error = Assert.ThrowsAny<InvalidOperationException>(() => new Sampler(new SamplerOptions { Temperature = temperature }, size).Sample(logits));
                     Assert.Contains(word, error.Message, StringComparison.Ordinal);
                     Assert.Contains($"token {at} of {size}", error.Message, StringComparison.Ordinal);
                 }
@@ -203,7 +203,7 @@ public sealed class SamplerTests
     public void LogitsThatRuleOutEveryTokenAreAnError(int size)
     {
         var logits = Enumerable.Repeat(float.NegativeInfinity, size).ToArray();
-        Assert.Contains("no token", Assert.Throws<InvalidOperationException>(() => new Sampler(Open, size).Sample(logits)).Message, StringComparison.Ordinal);
+        Assert.Contains("no token", Assert.ThrowsAny<InvalidOperationException>(() => new Sampler(Open, size).Sample(logits)).Message, StringComparison.Ordinal);
         logits[^1] = -3;
         Assert.Equal(size - 1, new Sampler(Open, size).Sample(logits));
     }
