@@ -52,6 +52,8 @@ internal static class EchoBenchmark
         Console.WriteLine($"ready after {screen.Await("Q8_0", 0, began):F0} ms");
         Thread.Sleep(1000);
         Report("nothing happens", screen, "");
+        screen.Send("/set context-full shift\r"); // the answer goes on until it is stopped, whatever the context
+        Thread.Sleep(500);
         Report("an answer is decoded", screen, "Tell me a story");
         process.Kill(entireProcessTree: true);
         process.WaitForExit();
@@ -65,9 +67,9 @@ internal static class EchoBenchmark
             if (question.Length > 0)
             {
                 screen.Send(question + "\r");
-                screen.Await("Esc stops", screen.Length, 0);
+                screen.Await("stops", screen.Length, 0); // of "Esc stops": of cells that stay as they are nothing is written, and the space may be one
             }
-            // An answer of the small model takes a second: some keys each time.
+            // Some keys each time.
             for (var i = 0; i < 4; i++)
             {
                 var key = Keys[times.Count % Keys.Length].ToString();
