@@ -118,6 +118,18 @@ internal sealed class Candidates(int vocabulary)
         Temperature = 1;
     }
 
+    /// <summary>Keeps the last so many candidates, in reverse order: what a heap at the front gave up at the back, one after another.</summary>
+    public void KeepFromBack(int taken)
+    {
+        var ids = Ids.AsSpan();
+        var logits = Logits.AsSpan();
+        ids.Slice(Count - taken, taken).CopyTo(ids);
+        logits.Slice(Count - taken, taken).CopyTo(logits);
+        ids[..taken].Reverse();
+        logits[..taken].Reverse();
+        Count = taken;
+    }
+
     /// <summary>Moves the candidate at <paramref name="at"/> down a heap of <paramref name="size"/> with its best at 0.</summary>
     public void SiftBest(int at, int size)
     {

@@ -28,12 +28,6 @@ internal static class TopP
             if (sum >= p * total) break;
             candidates.SiftBest(0, count - taken);
         }
-        var ids = candidates.Ids.AsSpan();
-        var logits = candidates.Logits.AsSpan();
-        ids.Slice(count - taken, taken).CopyTo(ids);
-        logits.Slice(count - taken, taken).CopyTo(logits);
-        ids[..taken].Reverse();
-        logits[..taken].Reverse();
-        candidates.Count = taken;
+        candidates.KeepFromBack(taken);
     }
 }

@@ -31,13 +31,7 @@ internal static class Typical
             if (sum > p) break;
             Sift(candidates, 0, count - taken);
         }
-        var ids = candidates.Ids.AsSpan();
-        var logits = candidates.Logits.AsSpan();
-        ids.Slice(count - taken, taken).CopyTo(ids);
-        logits.Slice(count - taken, taken).CopyTo(logits);
-        ids[..taken].Reverse();
-        logits[..taken].Reverse();
-        candidates.Count = taken;
+        candidates.KeepFromBack(taken);
     }
 
     private static bool Nearer(Candidates c, int a, int b) => c.Weights[a] < c.Weights[b] || (c.Weights[a] == c.Weights[b] && c.Better(a, b));
