@@ -152,9 +152,10 @@ internal static class RunCommand
 
     private sealed class LoadWeights(IProgress<LoadState> to) : IProgress<LoadProgress>
     {
-        public void Report(LoadProgress value) => to.Report(new LoadState(
-            value.Bytes == value.Total && value.Doing is not null ? LoadStage.WarmUp : LoadStage.Weights,
-            value.Bytes == value.Total && value.Doing is not null ? 0 : value.Bytes, value.Bytes == value.Total && value.Doing is not null ? 0 : value.Total, value.Doing));
+        // What is done when all weights are there has no bytes to count.
+        public void Report(LoadProgress value) => to.Report(value.Bytes == value.Total && value.Doing is not null
+            ? new LoadState(LoadStage.WarmUp, 0, 0, value.Doing)
+            : new LoadState(LoadStage.Weights, value.Bytes, value.Total, value.Doing));
     }
 
     private static void Note(string text) => Console.Error.WriteLine("note:  " + text);

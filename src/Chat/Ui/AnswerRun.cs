@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.IO.Pipelines;
-using System.Text;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Text;
 
@@ -54,18 +52,23 @@ internal sealed class AnswerProgress : IProgress<PromptProgress>
 internal sealed record AnswerOutcome(ChatMessage Message, GenerationResult Result);
 
 /// <summary>Brings an answer from the engine to an entry of the transcript, and keeps all of it.</summary>
-/// <param name="model">The model.</param>
-/// <param name="prompt">What is answered.</param>
-/// <param name="entry">Where it is shown.</param>
-/// <param name="progress">Is told how far it is.</param>
-internal sealed class AnswerRun(LoadedModel model, PromptFit prompt, TranscriptEntry entry, AnswerProgress progress)
+internal sealed class AnswerRun : IAnswerSink
 {
-    private readonly AnswerReader reader = model.Style.Reader(model.Engine.Tokenizer, prompt.Tokens, prompt.Calls);
-    private readonly List<AnswerEvent> events = [];
-    private readonly List<ToolCall> calls = [];
-    private readonly StringBuilder content = new();
-    private readonly StringBuilder thought = new();
-    private readonly StringBuilder written = new();
+    private readonly LoadedModel model;
+    private readonly PromptFit prompt;
+    private readonly TranscriptEntry entry;
+    private readonly AnswerProgress progress;
+    private readonly AnswerIntake intake;
+
+    /// <param name="model">The model.</param>
+    /// <param name="prompt">What is answered.</param>
+    /// <param name="entry">Where it is shown.</param>
+    /// <param name="progress">Is told how far it is.</param>
+    public AnswerRun(LoadedModel model, PromptFit prompt, TranscriptEntry entry, AnswerProgress progress)
+    {
+        (this.model, this.prompt, this.entry, this.progress) = (model, prompt, entry, progress);
+        intake = new AnswerIntake(model.Style.Reader(model.Engine.Tokenizer, prompt.Tokens, prompt.Calls), this);
+    }
 
     /// <summary>Answers.</summary>
     /// <param name="session">The session; another may take its place.</param>
@@ -86,67 +89,22 @@ internal sealed class AnswerRun(LoadedModel model, PromptFit prompt, TranscriptE
             };
             await using (var answer = Generation.Start(session, model.Engine.Tokenizer, tokens, asked, cancellation))
             {
-                await CopyAsync(answer.Output, makeRoom);
+                await intake.CopyAsync(answer.Output, progress.Text, makeRoom);
                 var result = await answer.Completion;
                 all = all is null
                     ? result
                     : all with { Finish = result.Finish, Tokens = all.Tokens + result.Tokens, DecodeTime = all.DecodeTime + result.DecodeTime };
             }
-            if (all.Finish != FinishReason.ContextFull || all.Tokens >= (options.MaxTokens ?? int.MaxValue) || shift(written.ToString()) is not { } shorter) break;
+            if (all.Finish != FinishReason.ContextFull || all.Tokens >= (options.MaxTokens ?? int.MaxValue) || shift(intake.Written) is not { } shorter) break;
             tokens = shorter;
         }
-        reader.Finish(events);
-        Show();
-        var message = new ChatMessage("assistant", content.ToString()) { Reasoning = thought.Length > 0 ? thought.ToString() : null, ToolCalls = [.. calls] };
-        return new AnswerOutcome(message, all);
+        intake.Finish();
+        return new AnswerOutcome(intake.Message, all);
     }
 
-    private async Task CopyAsync(PipeReader pipe, Action makeRoom)
-    {
-        var decoder = Encoding.UTF8.GetDecoder();
-        var characters = new char[4096];
-        while (true)
-        {
-            var read = await pipe.ReadAsync().ConfigureAwait(false);
-            foreach (var segment in read.Buffer)
-            {
-                for (var bytes = segment.Span; !bytes.IsEmpty;)
-                {
-                    decoder.Convert(bytes, characters, flush: false, out var used, out var count, out _);
-                    written.Append(characters, 0, count);
-                    reader.Write(characters.AsSpan(0, count), events);
-                    bytes = bytes[used..];
-                }
-                progress.Text();
-            }
-            Show();
-            pipe.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted) break;
-            makeRoom();
-        }
-        await pipe.CompleteAsync().ConfigureAwait(false);
-    }
+    void IAnswerSink.Reasoning(string text) => entry.AppendReasoning(text);
 
-    private void Show()
-    {
-        foreach (var piece in events)
-        {
-            if (piece.Kind == AnswerKind.Reasoning)
-            {
-                thought.Append(piece.Text);
-                entry.AppendReasoning(piece.Text);
-            }
-            else if (piece.Call is { } call)
-            {
-                calls.Add(call);
-                entry.AddToolCall(AnswerPrinter.Line(call).TrimEnd('\n'));
-            }
-            else
-            {
-                content.Append(piece.Text);
-                entry.Append(piece.Text);
-            }
-        }
-        events.Clear();
-    }
+    void IAnswerSink.Content(string text) => entry.Append(text);
+
+    void IAnswerSink.Call(ToolCall call) => entry.AddToolCall(AnswerPrinter.Line(call).TrimEnd('\n'));
 }
