@@ -127,6 +127,15 @@ internal sealed class SamplerOptionsBinder
     private readonly Option<long> seed = Number("--seed", "N", "Seed of the draws: the same seed gives the same answer; -1 takes one at random.", -1L,
         n => n >= -1, "0 or more, or -1 for a random one");
 
+    // What a model's file may suggest, by the name of the property.
+    private (Option Option, string Property)[] Suggestible =>
+    [
+        (order, nameof(SamplerOptions.Order)), (temperature, nameof(SamplerOptions.Temperature)), (topK, nameof(SamplerOptions.TopK)),
+        (topP, nameof(SamplerOptions.TopP)), (minP, nameof(SamplerOptions.MinP)), (xtcProbability, nameof(SamplerOptions.XtcProbability)),
+        (xtcThreshold, nameof(SamplerOptions.XtcThreshold)), (repeatLastN, nameof(SamplerOptions.RepeatLastN)), (repeatPenalty, nameof(SamplerOptions.RepeatPenalty)),
+        (mirostat, nameof(SamplerOptions.Mirostat)), (mirostatEta, nameof(SamplerOptions.MirostatEta)), (mirostatTau, nameof(SamplerOptions.MirostatTau)),
+    ];
+
     public void AddTo(Command command)
     {
         Option[] all =
@@ -141,31 +150,32 @@ internal sealed class SamplerOptionsBinder
     /// <exception cref="UsageException">What the file suggests, or a token id, is not possible.</exception>
     public GenerationOptions Bind(ParseResult parsed, Metadata model)
     {
+        var suggested = Suggested(model, Suggestible.Where(o => IsGiven(o.Option)).Select(o => o.Property).ToHashSet(StringComparer.Ordinal));
         var sampling = new SamplerOptions
         {
-            Order = Order(),
-            Temperature = Fraction(temperature, "temp"),
+            Order = Given(order, suggested.Order),
+            Temperature = Given(temperature, suggested.Temperature),
             DynamicTemperatureRange = parsed.GetValue(dynamicRange),
             DynamicTemperatureExponent = parsed.GetValue(dynamicExponent),
-            TopK = Whole(topK, "top_k", least: 0),
-            TopP = Fraction(topP, "top_p"),
-            MinP = Fraction(minP, "min_p"),
+            TopK = Given(topK, suggested.TopK),
+            TopP = Given(topP, suggested.TopP),
+            MinP = Given(minP, suggested.MinP),
             Typical = parsed.GetValue(typical),
             TopNSigma = Math.Max(0, parsed.GetValue(topNSigma)),
-            XtcProbability = Fraction(xtcProbability, "xtc_probability"),
-            XtcThreshold = Fraction(xtcThreshold, "xtc_threshold"),
-            RepeatLastN = All(Whole(repeatLastN, "penalty_last_n", least: -1)),
-            RepeatPenalty = Fraction(repeatPenalty, "penalty_repeat"),
+            XtcProbability = Given(xtcProbability, suggested.XtcProbability),
+            XtcThreshold = Given(xtcThreshold, suggested.XtcThreshold),
+            RepeatLastN = All(Given(repeatLastN, suggested.RepeatLastN)),
+            RepeatPenalty = Given(repeatPenalty, suggested.RepeatPenalty),
             PresencePenalty = parsed.GetValue(presence),
             FrequencyPenalty = parsed.GetValue(frequency),
             DryMultiplier = parsed.GetValue(dryMultiplier),
             DryBase = parsed.GetValue(dryBase),
             DryAllowedLength = parsed.GetValue(dryAllowed),
             DryLastN = All(parsed.GetValue(dryLastN)),
-            DrySequenceBreakers = parsed.GetValue(dryBreakers) is { Length: > 0 } given ? [.. given.Where(b => b != "none")] : Defaults.DrySequenceBreakers,
-            Mirostat = Whole(mirostat, "mirostat", least: 0),
-            MirostatEta = Fraction(mirostatEta, "mirostat_eta"),
-            MirostatTau = Fraction(mirostatTau, "mirostat_tau"),
+            DrySequenceBreakers = parsed.GetValue(dryBreakers) is { Length: > 0 } breakers ? [.. breakers.Where(b => b != "none")] : Defaults.DrySequenceBreakers,
+            Mirostat = Given(mirostat, suggested.Mirostat),
+            MirostatEta = Given(mirostatEta, suggested.MirostatEta),
+            MirostatTau = Given(mirostatTau, suggested.MirostatTau),
             LogitBias = parsed.GetValue(bias) ?? ImmutableDictionary<int, double>.Empty,
             IgnoreEndOfTurn = parsed.GetValue(ignoreEos),
             BannedStrings = parsed.GetValue(banned) ?? [],
@@ -179,25 +189,22 @@ internal sealed class SamplerOptionsBinder
             Sampling = sampling,
         };
 
-        bool IsSuggested(Option option, string key) => parsed.GetResult(option) is not { Implicit: false } && model.Contains(Suggested(key));
-        double Fraction(Option<double> option, string key) => IsSuggested(option, key) ? model.GetNumber(Suggested(key)) : parsed.GetValue(option);
-        int Whole(Option<int> option, string key, int least) => IsSuggested(option, key) ? model.GetInt32(Suggested(key), least) : parsed.GetValue(option);
+        bool IsGiven(Option option) => parsed.GetResult(option) is { Implicit: false };
+        T Given<T>(Option<T> option, T otherwise) => IsGiven(option) ? parsed.GetValue(option)! : otherwise;
         int All(int lastN) => lastN == -1 ? SamplerOptions.LongestLookBack : lastN;
-        ImmutableArray<SamplerStage> Order()
-        {
-            if (!IsSuggested(order, "sequence")) return parsed.GetResult(order) is null ? Defaults.Order : parsed.GetValue(order);
-            try
-            {
-                return SamplerStages.Parse(model.GetString(Suggested("sequence")));
-            }
-            catch (FormatException e)
-            {
-                throw new UsageException($"{Suggested("sequence")} of the file: {e.Message}", "Give another order with --samplers.");
-            }
-        }
     }
 
-    private static string Suggested(string key) => "general.sampling." + key;
+    private static SamplerOptions Suggested(Metadata model, IReadOnlySet<string> given)
+    {
+        try
+        {
+            return SamplerOptions.Suggested(model, given);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException(e.Message, "Give another order with --samplers.");
+        }
+    }
 
     // Each option was checked as it was parsed: what is wrong here is the file's suggestion, or the options together.
     private static void Check(SamplerOptions sampling, Metadata model)

@@ -48,7 +48,16 @@ public abstract class ModelFile : IDisposable
     public static ModelFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return HuggingFace.ModelFiles.Takes(path) ? new HuggingFace.FolderModel(path) : Gguf.Open(path);
+        try
+        {
+            if (!HuggingFace.ModelFiles.Takes(path)) return Gguf.Open(path);
+            if (!File.Exists(path) && !Directory.Exists(path)) throw new ModelFileException(MissingModel.NoSuchFile, path, advice: "Check the path.");
+            return new HuggingFace.FolderModel(path);
+        }
+        catch (ModelFileException e) when (e.File == path && e.InnerException is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ModelFileException(MissingModel.NoSuchFile, path, advice: e.Advice, inner: e.InnerException);
+        }
     }
 
     /// <summary>A model that is made in memory: what <paramref name="writer"/> writes, its holes zero and taken from the system when they are touched.</summary>

@@ -499,6 +499,28 @@ public sealed partial class Engine : IDisposable
     /// <summary>One step of pieces, from token <paramref name="done"/> of piece <paramref name="next"/> on; both are then where the next step begins.</summary>
     private void AppendPieces(ReadOnlySpan<Piece> pieces, ref int next, ref int done, PieceReader? reader)
     {
+        var first = next;
+        var selected = ForwardPieces(pieces, ref next, ref done, every: reader is not null);
+        for (var from = 0; from < selected; from += waiting.Length)
+        {
+            var count = Math.Min(waiting.Length, selected - from);
+            Head(rows.AsSpan(from, count));
+            for (var i = 0; i < count; i++)
+            {
+                var (token, piece) = (rows[from + i], first + step.Sequences[rows[from + i]]);
+                reader?.Invoke(piece, step.Positions[token], LogitsOf(i));
+                if (step.Positions[token] == pieces[piece].Session.Length - 1) Await(pieces[piece].Session, i);
+            }
+        }
+    }
+
+    /// <summary>
+    /// All layers for one step of pieces, whose tokens their sessions then hold. <see cref="rows"/> then begins with the step's tokens that are to have
+    /// logits: <paramref name="every"/> one, or the last of each piece.
+    /// </summary>
+    /// <returns>How many these are.</returns>
+    private int ForwardPieces(ReadOnlySpan<Piece> pieces, ref int next, ref int done, bool every)
+    {
         step.Clear();
         step.InPieces = true;
         var (first, selected) = (next, 0);
@@ -515,7 +537,7 @@ public sealed partial class Engine : IDisposable
             step.AddSequence(session.Pages);
             for (var i = 0; i < taken; i++)
             {
-                if (reader is not null || i == tokens.Length - 1) rows[selected++] = step.Count;
+                if (every || i == tokens.Length - 1) rows[selected++] = step.Count;
                 step.AddToken(tokens[i], session.Length + i);
             }
             if (taken < tokens.Length)
@@ -534,17 +556,7 @@ public sealed partial class Engine : IDisposable
             pieces[first + sequence].Session.Push(step.Tokens.AsSpan(start, token - start));
             pieces[first + sequence].Session.SetRouted(forwards, token - 1);
         }
-        for (var from = 0; from < selected; from += waiting.Length)
-        {
-            var count = Math.Min(waiting.Length, selected - from);
-            Head(rows.AsSpan(from, count));
-            for (var i = 0; i < count; i++)
-            {
-                var (token, piece) = (rows[from + i], first + step.Sequences[rows[from + i]]);
-                reader?.Invoke(piece, step.Positions[token], LogitsOf(i));
-                if (step.Positions[token] == pieces[piece].Session.Length - 1) Await(pieces[piece].Session, i);
-            }
-        }
+        return selected;
     }
 
     /// <summary>All layers, and the head for some of the step's tokens.</summary>

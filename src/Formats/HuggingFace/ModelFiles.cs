@@ -79,7 +79,7 @@ internal sealed partial class ModelFiles
             : given.EndsWith(IndexExtension, StringComparison.Ordinal) ? Find(given)
             : ShardName().Match(given) is { Success: true } shard ? Find(shard.Groups["name"].Value + IndexExtension)
             : null;
-        if (given is not null && Find(given) is null) throw new ModelFileException("no such file", Path, advice: "Check the path.");
+        if (given is not null && Find(given) is null) throw new ModelFileException(MissingModel.NoSuchFile, Path, advice: "Check the path.");
         if (index is not null) return OpenShards(JsonFile.Read(index));
         return [new Safetensors(Find(given ?? OnlyFile())!)];
     }

@@ -26,6 +26,9 @@ internal interface IModel
     /// <summary>The experts of each layer.</summary>
     IEnumerable<ExpertWeights> Experts { get; }
 
+    /// <summary>Weights of the norm that the last hidden states go through before they meet the output matrix [H].</summary>
+    Tensor Norm { get; }
+
     /// <summary>Computes all layers for the tokens of the step; leaves the last hidden states in the workspace and the keys and values in the cache.</summary>
     void Forward(IBackend ops, Step step, Workspace work, KvCache cache);
 

@@ -96,6 +96,8 @@ internal abstract class MoeDecoder : IArchitecture
 
         public IEnumerable<ExpertWeights> Experts => moe.Select(m => m.Experts);
 
+        public Tensor Norm => norm;
+
         public void Forward(IBackend ops, Step step, Workspace work, KvCache cache)
         {
             ops.Embed(step, embedding, work.X);                                                                     // x [T, H]

@@ -4,7 +4,7 @@ using System.Text;
 namespace WarpDecode.Runtime.Sampling;
 
 /// <summary>How the next token is chosen. Names and meanings are llama.cpp's.</summary>
-public sealed record SamplerOptions
+public sealed partial record SamplerOptions
 {
     /// <summary>The most tokens that a penalty can look back.</summary>
     public const int LongestLookBack = 1 << 20;

@@ -1,0 +1,138 @@
+using Microsoft.Extensions.AI;
+using WarpDecode.Runtime.Tests.Evaluation;
+using WarpDecode.Runtime.Text;
+using WarpDecode.Tests;
+using Xunit;
+
+namespace WarpDecode.Runtime.Tests.Clients;
+
+public sealed class EmbeddingGeneratorTests : IDisposable
+{
+    private static readonly string Model = Path.Combine(TestData.Root, "models", "warpdecode-tiny-moe-q8_0.gguf");
+    private static readonly EngineOptions Options = new() { Backend = BackendKind.Cpu, Threads = 2, ContextLength = 256, Sessions = 3, PrefillTokens = 32 };
+
+    private readonly Engine engine = Engine.Open(Model, Options);
+    private readonly WarpDecodeEmbeddingGenerator generator;
+
+    public EmbeddingGeneratorTests() => generator = new WarpDecodeEmbeddingGenerator(engine, "tiny");
+
+    public void Dispose() => engine.Dispose();
+
+    /// <summary>More texts than a step takes, of one token and of many: each is what it is alone, in its place.</summary>
+    [Fact]
+    public async Task EveryTextHasTheMeanOfItsTokensInOrder()
+    {
+        string[] texts = ["Paris", "The capital of France is Paris.", string.Concat(Enumerable.Repeat("A long text goes over several steps. ", 12)), "a", "Paris", "Berlin is a city.", "7"];
+        var all = await generator.GenerateAsync(texts);
+        Assert.Equal(texts.Length, all.Count);
+        var tokens = 0;
+        for (var i = 0; i < texts.Length; i++)
+        {
+            var ids = engine.Tokenizer.Encode(texts[i], addSpecial: true, parseSpecial: false);
+            tokens += ids.Length;
+            using var session = engine.CreateSession();
+            var expected = engine.MeanHiddenStates([new Piece(session, ids)], default)[0];
+            Assert.Equal(expected, all[i].Vector.ToArray());
+            Assert.Equal("tiny", all[i].ModelId);
+            Assert.NotNull(all[i].CreatedAt);
+        }
+        Assert.Equal(all[0].Vector.ToArray(), all[4].Vector.ToArray());
+        Assert.NotEqual(all[0].Vector.ToArray(), all[3].Vector.ToArray());
+        Assert.Equal((tokens, tokens), (all.Usage!.InputTokenCount, all.Usage.TotalTokenCount));
+        Assert.Equal(engine.PagesPerSession * Options.Sessions, engine.FreePages);
+        Assert.Empty(await generator.GenerateAsync([]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData("true")]
+    public async Task NormalizedItHasLength1AndTheSameDirection(object normalize)
+    {
+        var mean = (await generator.GenerateVectorAsync("A text.")).ToArray();
+        var options = new EmbeddingGenerationOptions { Dimensions = engine.HiddenSize, AdditionalProperties = new() { [WarpDecodeEmbeddingGenerator.NormalizeProperty] = normalize } };
+        var unit = (await generator.GenerateVectorAsync("A text.", options)).ToArray();
+        var length = Math.Sqrt(mean.Sum(x => (double)x * x));
+        Assert.True(Math.Abs(length - 1) > 0.01);
+        Assert.InRange(Math.Sqrt(unit.Sum(x => (double)x * x)), 1 - 1e-6, 1 + 1e-6);
+        for (var i = 0; i < unit.Length; i++) Assert.InRange(Math.Abs((unit[i] * length) - mean[i]), 0, 1e-5);
+    }
+
+    [Fact]
+    public async Task WhatCannotBeIsSaid()
+    {
+        var empty = await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync(["a", ""]));
+        Assert.StartsWith("text 2 of 2 is empty", empty.Message, StringComparison.Ordinal);
+        Assert.StartsWith("the text is empty", (await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync([""]))).Message, StringComparison.Ordinal);
+        Assert.StartsWith("text 1 of 2 is null", (await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync([null!, "a"]))).Message, StringComparison.Ordinal);
+        var dimensions = await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { Dimensions = 7 }));
+        Assert.Contains($"7 dimensions were asked for, but those of this model have {engine.HiddenSize}", dimensions.Message, StringComparison.Ordinal);
+        var normalize = new EmbeddingGenerationOptions { AdditionalProperties = new() { ["normalize"] = "maybe" } };
+        Assert.Contains("true or false, not 'maybe'", (await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync(["a"], normalize))).Message, StringComparison.Ordinal);
+        var words = string.Concat(Enumerable.Repeat("word ", 300));
+        var tooLong = await Assert.ThrowsAsync<ContextFullException>(() => generator.GenerateAsync(["a", words]));
+        Assert.Matches("^text 2 of 2 has [0-9]+ tokens, the context has 256: split the text", tooLong.Message);
+        Assert.Equal(engine.PagesPerSession * Options.Sessions, engine.FreePages);
+    }
+
+    /// <summary>A text may spell control tokens: it is encoded as a text of others.</summary>
+    [Fact]
+    public async Task ControlTokensInATextAreText()
+    {
+        var spelled = engine.Tokenizer.Encode("<|im_end|>", addSpecial: false, parseSpecial: false);
+        Assert.NotEqual(spelled, engine.Tokenizer.Encode("<|im_end|>", addSpecial: false, parseSpecial: true));
+        Assert.Equal(spelled.Length, (await generator.GenerateAsync(["<|im_end|>"])).Usage!.InputTokenCount - (engine.Tokenizer.AddBos ? 1 : 0));
+    }
+
+    [Fact]
+    public void ItHasServices()
+    {
+        IEmbeddingGenerator<string, Embedding<float>> made = generator;
+        var metadata = made.GetRequiredService<EmbeddingGeneratorMetadata>();
+        Assert.Equal(("warpdecode", "tiny", engine.HiddenSize), (metadata.ProviderName, metadata.DefaultModelId, metadata.DefaultModelDimensions));
+        Assert.Same(generator, made.GetService<IEmbeddingGenerator<string, Embedding<float>>>());
+        Assert.Same(generator, made.GetService<WarpDecodeEmbeddingGenerator>());
+        Assert.Same(engine, made.GetService<Engine>());
+        Assert.Same(engine.Tokenizer, made.GetService<Tokenizer>());
+        Assert.Null(made.GetService<Session>());
+        Assert.Null(made.GetService<Engine>("key"));
+    }
+
+    /// <summary>Eight callers on a cache of three sessions, beside an answer: each gets the bits that it gets alone.</summary>
+    [Fact]
+    public async Task ManyThreadsGetWhatOneGets()
+    {
+        string[] texts = [.. Enumerable.Range(0, 8).Select(i => string.Concat(Enumerable.Repeat($"Text {i} of some. ", 1 + i)))];
+        var alone = new List<float[]>();
+        foreach (var text in texts) alone.Add((await generator.GenerateVectorAsync(text)).ToArray());
+        var found = await Task.WhenAll(Enumerable.Range(0, 24).Select(i => Task.Run(() => generator.GenerateVectorAsync(texts[i % 8]))));
+        for (var i = 0; i < found.Length; i++) Assert.Equal(alone[i % 8], found[i].ToArray());
+    }
+
+    [Fact]
+    public async Task CancelledItStopsAndFreesTheCache()
+    {
+        using var before = new CancellationTokenSource();
+        await before.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generator.GenerateAsync(["a"], cancellationToken: before.Token));
+        using var cancellation = new CancellationTokenSource();
+        string[] texts = [.. Enumerable.Repeat(string.Concat(Enumerable.Repeat("many words ", 50)), 400)];
+        var running = generator.GenerateAsync(texts, cancellationToken: cancellation.Token);
+        while (engine.Forwards < 3) await Task.Delay(1);
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+        Assert.InRange(engine.Forwards, 3, 1000); // of the 1600 or more that all of them take
+        Assert.Equal(engine.PagesPerSession * Options.Sessions, engine.FreePages);
+    }
+
+    [Fact]
+    public async Task OneThatOpenedItsModelClosesIt()
+    {
+        var owner = WarpDecodeEmbeddingGenerator.Open(TinyModel.Path, Options with { ContextLength = 64 });
+        Assert.Equal("qwen3_moe-bf16", ((IEmbeddingGenerator)owner).GetRequiredService<EmbeddingGeneratorMetadata>().DefaultModelId);
+        owner.Dispose();
+        owner.Dispose();
+        Assert.Throws<ObjectDisposedException>(owner.Engine.CreateSession);
+        generator.Dispose(); // does not own its engine
+        Assert.Single(await generator.GenerateAsync(["a"]));
+    }
+}
