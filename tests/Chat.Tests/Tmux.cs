@@ -112,6 +112,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
             StandardOutputEncoding = Encoding.UTF8,
         };
         start.Environment.Remove("TMUX");
+        start.Environment.Remove("DisableRealDriverIO"); // which tests without a terminal set for this whole process
         using var tmux = Process.Start(start)!;
         var text = tmux.StandardOutput.ReadToEnd();
         tmux.WaitForExit();
