@@ -87,7 +87,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
         var clock = Stopwatch.StartNew();
         while (!Regex.IsMatch(Screen(), pattern))
         {
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"waited a minute for {pattern}; the screen shows:\n{Screen()}");
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"waited a minute for {pattern.Replace("\0", @"\0", StringComparison.Ordinal)}; the screen shows:\n{Screen()}");
             Thread.Sleep(20);
         }
     }
