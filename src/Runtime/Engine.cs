@@ -25,6 +25,7 @@ public sealed partial class Engine : IDisposable
     private readonly Turns turns = new(); // of steps; taken before the lock
     private readonly Lock steps = new();
     private readonly DecodeQueue queue;
+    private readonly SessionPool pool;
     private readonly Session[] together;
     private readonly int[] togetherTokens;
     private readonly ModelFile file;
@@ -73,6 +74,7 @@ public sealed partial class Engine : IDisposable
             (queue, together, togetherTokens) = (new DecodeQueue(DecodeTogether, options.Sessions, options.Patience), new Session[options.Sessions], new int[options.Sessions]);
             rows = new int[step.Capacity];
             work = new Workspace(backend, config, step.Capacity, Math.Min(LogitRows, step.Capacity));
+            pool = new SessionPool(this, options.Sessions);
             waiting = new Session?[Math.Min(LogitRows, step.Capacity)];
             top = new TopLogit[waiting.Length * backend.MostTop(config.Vocabulary)];
             pages = new PagePool(backend, backend.AllocateKvCache(KvShape(PagesPerSession * options.Sessions)));
@@ -126,6 +128,9 @@ public sealed partial class Engine : IDisposable
 
     /// <summary>The template that the model was opened with in the place of its own.</summary>
     internal ChatTemplate? GivenTemplate { get; }
+
+    /// <summary>The sessions of requests that have none of their own.</summary>
+    internal SessionPool Pool => pool;
 
     private long TotalBytes => file.Tensors.Sum(t => t.Bytes);
 
@@ -257,6 +262,7 @@ public sealed partial class Engine : IDisposable
     /// <summary>Frees the cache and unmaps the file.</summary>
     public void Dispose()
     {
+        pool.Dispose();
         lock (steps)
         {
             if (disposed) return;

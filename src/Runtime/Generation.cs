@@ -30,11 +30,32 @@ public sealed record GenerationOptions
     /// <summary>Makes what the text must be, one for each answer; null for any text.</summary>
     public Func<ITokenConstraint>? Constraint { get; init; }
 
+    /// <summary>
+    /// Keeps the log-probabilities of the tokens: 0 those of the tokens chosen, n those of the n likeliest before each choice too; null keeps none. They
+    /// are the model's own, at temperature 1 and before anything is ruled out. All logits are read for them at each step.
+    /// </summary>
+    public int? LogProbs { get; init; }
+
+    /// <summary>The most of the likeliest tokens that <see cref="LogProbs"/> can ask for.</summary>
+    public const int MostLogProbs = 20;
+
     /// <summary>Told on the decoding thread how far the prompt is read, after every few hundred tokens.</summary>
     public IProgress<PromptProgress>? PromptProgress { get; init; }
 
     // A reader may fall so many bytes behind before decoding waits for it.
     internal int PauseBytes { get; init; } = 64 * 1024;
+
+    /// <summary>Checks that every option is within its range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">One is not; the message says what is allowed.</exception>
+    /// <exception cref="ArgumentException">A stop string is empty.</exception>
+    public void Validate()
+    {
+        if (MaxTokens is { } most) ArgumentOutOfRangeException.ThrowIfNegativeOrZero(most, nameof(MaxTokens));
+        if (LogProbs is < 0 or > MostLogProbs)
+            throw new ArgumentOutOfRangeException(nameof(LogProbs), LogProbs, $"log-probabilities are kept of 0 to {MostLogProbs} of the likeliest tokens");
+        if (Stop.Any(string.IsNullOrEmpty)) throw new ArgumentException("a stop string must not be empty", nameof(Stop));
+        Sampling.Validate();
+    }
 }
 
 /// <summary>How far a prompt is read.</summary>
@@ -91,11 +112,13 @@ public sealed class Generation : IAsyncDisposable
     private readonly ArrayBufferWriter<byte> passed = new(64);
     private readonly Pipe pipe;
     private readonly CancellationTokenSource cancellation;
+    private readonly TokenLog? log;
     private bool readerGone;
     private bool disposed;
 
-    private Generation(Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancel)
+    private Generation(Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, TokenLog? log, CancellationToken cancel)
     {
+        this.log = log;
         this.session = session;
         this.tokenizer = tokenizer;
         this.options = options;
@@ -122,16 +145,22 @@ public sealed class Generation : IAsyncDisposable
     /// <param name="cancellation">Ends the answer within one step.</param>
     /// <exception cref="ContextFullException">The prompt is longer than the context.</exception>
     public static Generation Start(
-        Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancellation = default)
+        Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, CancellationToken cancellation = default) =>
+        Start(session, tokenizer, prompt, options, log: null, cancellation);
+
+    /// <summary>The same, with what is to be known of each token.</summary>
+    internal static Generation Start(
+        Session session, Tokenizer tokenizer, int[] prompt, GenerationOptions options, TokenLog? log, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         if (prompt.Length == 0) throw new ArgumentException("the prompt has no tokens: a model can only continue a text", nameof(prompt));
         if (prompt.Length > session.ContextLength)
             throw new ContextFullException($"the prompt has {prompt.Length} tokens, the context has {session.ContextLength}");
-        return new Generation(session, tokenizer, prompt, options, cancellation);
+        return new Generation(session, tokenizer, prompt, options, log, cancellation);
     }
 
     /// <summary>Ends the answer, if it goes on, and waits until the session is free.</summary>
@@ -178,9 +207,11 @@ public sealed class Generation : IAsyncDisposable
             session.JoinDecoding();
             while (true)
             {
+                if (options.LogProbs is { } likeliest && log is not null) log.Observe(session.Logits, likeliest);
                 var token = Sample();
                 sampler.Accept(token);
                 if (count++ == 0) first = Stopwatch.GetTimestamp();
+                log?.Add(token, Stopwatch.GetElapsedTime(start));
                 if (tokenizer.EndOfTurn.Contains(token)) finish = FinishReason.EndOfTurn;
                 else if (Emit(token)) finish = FinishReason.StopString;
                 else if (readerGone || cancellation.IsCancellationRequested) break;
@@ -235,7 +266,7 @@ public sealed class Generation : IAsyncDisposable
         {
             return sampler.Sample(session);
         }
-        catch (InvalidOperationException e)
+        catch (InvalidOperationException e) when (e is not ObjectDisposedException)
         {
             throw new ModelOutputException(e.Message, e);
         }
@@ -260,6 +291,7 @@ public sealed class Generation : IAsyncDisposable
             stopped = stops.Write(tokenizer.Bytes(token), passed);
         }
         characters.Write(passed.WrittenSpan, pipe.Writer);
+        log?.Written(pipe.Writer.UnflushedBytes, mayBeHeld: true);
         Flush();
         return stopped;
     }
@@ -271,6 +303,7 @@ public sealed class Generation : IAsyncDisposable
         stops.Flush(passed);
         characters.Write(passed.WrittenSpan, pipe.Writer);
         characters.Flush(pipe.Writer);
+        log?.Written(pipe.Writer.UnflushedBytes, mayBeHeld: false);
     }
 
     private void Flush()

@@ -73,6 +73,34 @@ public sealed class Session : IDisposable
         engine.Append(this, added, reader, cancellation);
     }
 
+    /// <summary>
+    /// Generates the continuation of a text, as the model's tokenizer reads it with its BOS where it asks for one, and gives the pieces as they come.
+    /// No chat template is applied, and texts of control tokens are read as ordinary text.
+    /// </summary>
+    /// <param name="prompt">The text; what the session holds of its beginning is kept, what differs is forgotten.</param>
+    /// <param name="options">How to generate; null for the defaults.</param>
+    /// <param name="cancellation">Ends the answer within one step.</param>
+    /// <inheritdoc cref="GenerateAsync(int[], GenerationOptions?, CancellationToken)"/>
+    public IAsyncEnumerable<GenerationUpdate> GenerateAsync(string prompt, GenerationOptions? options = null, CancellationToken cancellation = default) =>
+        GenerateAsync(engine.Tokenizer.Encode(prompt, addSpecial: true, parseSpecial: false), options, cancellation);
+
+    /// <summary>
+    /// Generates the continuation of a prompt and gives the pieces as they come. The session is in use until the enumeration has ended; ending it
+    /// early ends the answer. Each enumeration generates anew.
+    /// </summary>
+    /// <param name="prompt">All tokens of the text to continue, at least one; what the session holds of its beginning is kept, what differs is forgotten.</param>
+    /// <param name="options">How to generate; null for the defaults.</param>
+    /// <param name="cancellation">Ends the answer within one step.</param>
+    /// <exception cref="ContextFullException">The prompt does not fit.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; the session holds what was computed until then.</exception>
+    /// <exception cref="ModelOutputException">The model's logits cannot be sampled from.</exception>
+    public IAsyncEnumerable<GenerationUpdate> GenerateAsync(int[] prompt, GenerationOptions? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(prompt);
+        ObjectDisposedException.ThrowIf(disposed, this);
+        return GenerationStream.ReadAsync(this, engine.Tokenizer, prompt, options ?? new GenerationOptions(), cancellation);
+    }
+
     /// <summary>Forgets all tokens from position <paramref name="length"/> on.</summary>
     public void Rewind(int length)
     {

@@ -87,7 +87,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
         var clock = Stopwatch.StartNew();
         while (!Regex.IsMatch(Screen(), pattern))
         {
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"waited a minute for {pattern}; the screen shows:\n{Screen()}");
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"waited a minute for {pattern.Replace("\0", @"\0", StringComparison.Ordinal)}; the screen shows:\n{Screen()}");
             Thread.Sleep(20);
         }
     }
@@ -112,6 +112,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
             StandardOutputEncoding = Encoding.UTF8,
         };
         start.Environment.Remove("TMUX");
+        start.Environment.Remove("DisableRealDriverIO"); // which tests without a terminal set for this whole process
         using var tmux = Process.Start(start)!;
         var text = tmux.StandardOutput.ReadToEnd();
         tmux.WaitForExit();

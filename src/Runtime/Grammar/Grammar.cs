@@ -29,6 +29,9 @@ public sealed class Grammar
         return new Grammar(JsonSchemas.SchemaCompiler.Compile(json));
     }
 
+    /// <summary>A grammar of rules that are there already.</summary>
+    internal static Grammar Of(RuleSet rules) => new(rules);
+
     /// <summary>Whether a whole text, as UTF-8, is of the grammar. Tokens that the grammar names are not looked for.</summary>
     /// <exception cref="GrammarException">The grammar is too ambiguous to be followed.</exception>
     public bool Matches(ReadOnlySpan<byte> text)

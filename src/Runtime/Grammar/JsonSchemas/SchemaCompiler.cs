@@ -14,23 +14,39 @@ internal sealed class SchemaCompiler
     private readonly Dictionary<string, int> formats = new(StringComparer.Ordinal);
     private readonly int anyString;
 
-    private SchemaCompiler(JsonElement root)
+    private SchemaCompiler(JsonElement root, IReadOnlyList<string>? names, Func<RuleSet, Node[], Node>? answer)
     {
         reader = new SchemaReader(root);
-        _ = RuleOf([new SchemaPart(root, "")]); // the root comes first
+        // The root comes first.
+        if (names is null || answer is null)
+        {
+            _ = RuleOf([new SchemaPart(root, "")]);
+        }
+        else
+        {
+            var all = rules.Add("root");
+            rules.Bodies[all] = answer(rules, [.. names.Select(name => new RuleNode(RuleOf([new SchemaPart(root, "").At(root.GetProperty(name), name)])))]);
+        }
         anyString = rules.Add("string", JsonText.Quoted(Node.Star(JsonText.Character)));
     }
 
     /// <summary>The rules of a schema.</summary>
     /// <exception cref="GrammarException">It is not JSON, not a schema, or asks for what is not supported.</exception>
-    public static RuleSet Compile(string json)
+    public static RuleSet Compile(string json) => Compile(json, null, null);
+
+    /// <summary>The rules of an answer that holds values by several schemas.</summary>
+    /// <param name="json">An object of the schemas; references begin at its root.</param>
+    /// <param name="names">Its properties.</param>
+    /// <param name="answer">Makes the answer from the values by the schemas, in the order of the names.</param>
+    /// <exception cref="GrammarException">It is not JSON, not schemas, or asks for what is not supported.</exception>
+    public static RuleSet Compile(string json, IReadOnlyList<string>? names, Func<RuleSet, Node[], Node>? answer)
     {
         if (json.Length > GrammarLimits.Text) GrammarLimits.ThrowTooLarge($"a schema of {json.Length} characters; up to {GrammarLimits.Text} are read");
         try
         {
             var options = new JsonDocumentOptions { MaxDepth = GrammarLimits.Nesting, AllowDuplicateProperties = false };
             using var document = JsonDocument.Parse(json, options);
-            var compiler = new SchemaCompiler(document.RootElement);
+            var compiler = new SchemaCompiler(document.RootElement, names, answer);
             while (compiler.open.TryDequeue(out var next)) compiler.rules.Bodies[next.Rule] = compiler.Body(compiler.reader.Read(next.Parts));
             return compiler.rules;
         }

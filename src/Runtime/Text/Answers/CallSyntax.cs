@@ -23,8 +23,19 @@ internal abstract class CallSyntax
     /// <param name="opener">Which of the openers it was.</param>
     public abstract IEnumerator<Want> Read(CallText text, int opener);
 
+    /// <summary>
+    /// What stands before and after the arguments of a call where these are one JSON object; null where the format writes them in another way, so that
+    /// a call cannot be held to the schema of its arguments.
+    /// </summary>
+    /// <param name="name">The tool.</param>
+    /// <param name="number">Number of the call.</param>
+    public virtual (string Before, string After)? Around(string name, int number) => null;
+
     /// <summary>The id of a call that has none.</summary>
     public virtual string NewId(int number) => $"call_{number}";
+
+    /// <summary>A text as JSON.</summary>
+    protected static string Quoted(string text) => $"\"{System.Text.Json.JsonEncodedText.Encode(text)}\"";
 
     /// <summary>Whether a text can name a tool.</summary>
     protected static bool IsName(string text) =>

@@ -13,6 +13,9 @@ internal sealed class JsonCalls(string open, string close, bool mayStayOpen = fa
 
     public override IReadOnlyList<string> Markers { get; } = [open, close];
 
+    public override (string Before, string After)? Around(string name, int number) =>
+        ($"{open}\n{{\"name\": {Quoted(name)}, \"arguments\": ", mayStayOpen ? "}" : $"}}\n{close}");
+
     public override IEnumerator<Want> Read(CallText text, int opener)
     {
         yield return text.Space();

@@ -18,6 +18,8 @@ internal sealed class KimiCalls : CallSyntax
 
     public override bool EndsReasoning => true;
 
+    public override (string Before, string After)? Around(string name, int number) => ($"{AllOpen}{Open}functions.{name}:{number}{Arguments}", $"{Close}{AllClose}");
+
     public override IEnumerator<Want> Read(CallText text, int opener)
     {
         if (opener == 0)

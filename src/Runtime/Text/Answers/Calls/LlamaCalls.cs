@@ -16,6 +16,8 @@ internal sealed class LlamaCalls : CallSyntax
 
     public override bool IsBare => true;
 
+    public override (string Before, string After)? Around(string name, int number) => ($"{{\"name\": {Quoted(name)}, \"parameters\": ", "}");
+
     public override IEnumerator<Want> Read(CallText text, int opener)
     {
         if (opener == 1) return ReadFunction(text);

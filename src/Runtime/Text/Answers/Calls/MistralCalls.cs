@@ -16,6 +16,8 @@ internal sealed class MistralCalls : CallSyntax
 
     public override bool EndsReasoning => true;
 
+    public override (string Before, string After)? Around(string name, int number) => ($"{Open}[{{\"name\": {Quoted(name)}, \"arguments\": ", "}]");
+
     public override IEnumerator<Want> Read(CallText text, int opener)
     {
         yield return text.Space();
