@@ -56,7 +56,8 @@ internal sealed partial class EngineSource(IOptionsMonitor<WarpDecodeOptions> mo
         if (logger.IsEnabled(LogLevel.Information)) LogOpened(options.ModelPath, opened.Backend, opened.ContextLength, options.Sessions, seconds);
         foreach (var note in opened.Notes)
         {
-            LogNote(LevelOf(note), options.ModelPath, note);
+            var level = LevelOf(note);
+            LogNote(level, options.ModelPath, note);
         }
         return opened;
     }
