@@ -9,7 +9,7 @@ archive=$(realpath "${1:-$root/.gpu/gpu-check.tar.xz}")
 results=${2:-$root/.gpu/results}
 shift $(($# < 2 ? $# : 2))
 sections=("$@")
-[ $# -gt 0 ] || sections=(operations golden bandwidth models steps exact experts dense attention logits kernels)
+[ $# -gt 0 ] || sections=(operations golden bandwidth models steps conversations exact experts dense attention logits kernels)
 mkdir -p "$results"
 results=$(cd "$results" && pwd)
 work=$(mktemp -d)

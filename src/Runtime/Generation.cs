@@ -275,11 +275,14 @@ public sealed class Generation : IAsyncDisposable
     /// <summary>Writes a token's bytes; says whether a stop string was met.</summary>
     private bool Emit(int token)
     {
-        // A table padded beyond the tokenizer's tokens can give an id without text.
-        if (token >= tokenizer.Count) return false;
-        var isMarker = tokenizer.IsControl(token);
-        if (isMarker && !options.MarkerTokens.Contains(token)) return false;
         passed.ResetWrittenCount();
+        // A table padded beyond the tokenizer's tokens can give an id without text.
+        var isMarker = token >= tokenizer.Count || tokenizer.IsControl(token);
+        if (isMarker && !options.MarkerTokens.Contains(token))
+        {
+            log?.Written(fed: 0, passed: 0, characters.Held, pipe.Writer.UnflushedBytes);
+            return false;
+        }
         var stopped = false;
         if (isMarker)
         {
@@ -291,7 +294,7 @@ public sealed class Generation : IAsyncDisposable
             stopped = stops.Write(tokenizer.Bytes(token), passed);
         }
         characters.Write(passed.WrittenSpan, pipe.Writer);
-        log?.Written(pipe.Writer.UnflushedBytes, mayBeHeld: true);
+        log?.Written(tokenizer.Bytes(token).Length, passed.WrittenCount, characters.Held, pipe.Writer.UnflushedBytes);
         Flush();
         return stopped;
     }
@@ -303,7 +306,7 @@ public sealed class Generation : IAsyncDisposable
         stops.Flush(passed);
         characters.Write(passed.WrittenSpan, pipe.Writer);
         characters.Flush(pipe.Writer);
-        log?.Written(pipe.Writer.UnflushedBytes, mayBeHeld: false);
+        log?.Finish();
     }
 
     private void Flush()

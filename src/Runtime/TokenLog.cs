@@ -10,12 +10,14 @@ internal sealed class TokenLog
 {
     private readonly Lock gate = new();
     private readonly Queue<(GeneratedToken Token, long End)> ready = new();
-    private readonly List<GeneratedToken> open = []; // their bytes are not written yet
+    private readonly Queue<(GeneratedToken Token, long End)> open = new(); // and where their text ends; it is not all written yet
+    private GeneratedToken? newest;
     private float[] logits = [];
     private double sum;
     private int likeliest = -1;
-    private long written; // bytes
-    private long unflushed;
+    private long fed; // bytes of the tokens
+    private long passed; // of these, what no stop string holds back
+    private long written; // bytes in the pipe
 
     /// <summary>Keeps the logits that the next token is chosen from, and how many of the likeliest are wanted.</summary>
     public void Observe(ReadOnlySpan<float> values, int count)
@@ -28,22 +30,37 @@ internal sealed class TokenLog
 
     /// <summary>A token was chosen.</summary>
     public void Add(int id, TimeSpan at) =>
-        open.Add(likeliest < 0 ? new GeneratedToken(id, at, null, []) : new GeneratedToken(id, at, logits[id] - sum, Best()));
+        newest = likeliest < 0 ? new GeneratedToken(id, at, null, []) : new GeneratedToken(id, at, logits[id] - sum, Best());
 
-    /// <summary>What the last token brought is in the pipe.</summary>
-    /// <param name="pending">Bytes in the pipe that are not flushed.</param>
-    /// <param name="mayBeHeld">Whether text may still be held back.</param>
-    public void Written(long pending, bool mayBeHeld)
+    /// <summary>Its text is on its way.</summary>
+    /// <param name="fed">Bytes of the text.</param>
+    /// <param name="passed">Bytes that no stop string holds back now and did before, or that are new.</param>
+    /// <param name="held">Bytes that wait for the rest of a character.</param>
+    /// <param name="pending">Bytes that came into the pipe, and are flushed next.</param>
+    public void Written(int fed, int passed, int held, long pending)
     {
-        var brought = pending - unflushed;
-        written += brought;
-        unflushed = mayBeHeld ? 0 : pending; // it is flushed next
-        if (brought == 0 && mayBeHeld) return;
+        this.fed += fed;
+        this.passed += passed;
+        written += pending;
+        open.Enqueue((newest!, this.fed));
+        newest = null;
+        HandOver(this.passed - held);
+    }
+
+    /// <summary>There are no further tokens, and what was held back is written or dropped.</summary>
+    public void Finish()
+    {
+        if (newest is not null) open.Enqueue((newest, fed)); // it ended the turn
+        HandOver(long.MaxValue);
+    }
+
+    private void HandOver(long said)
+    {
+        if (open.Count == 0 || open.Peek().End > said) return;
         lock (gate)
         {
-            foreach (var token in open) ready.Enqueue((token, written));
+            while (open.TryPeek(out var next) && next.End <= said) ready.Enqueue((open.Dequeue().Token, written));
         }
-        open.Clear();
     }
 
     /// <summary>The tokens whose text is within so many bytes; all that there are once the answer is over.</summary>

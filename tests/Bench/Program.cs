@@ -14,6 +14,8 @@ root.Subcommands.Add(GrammarBenchmark.Command());
 root.Subcommands.Add(UiBenchmark.Command());
 root.Subcommands.Add(ScreenPicture.Command());
 root.Subcommands.Add(EchoBenchmark.Command());
+root.Subcommands.Add(ConversationsBenchmark.Command());
+root.Subcommands.Add(RequestsBenchmark.Command());
 
 var result = new Argument<FileInfo>("RESULT") { Description = "What wd-run bench --json wrote." };
 var render = new Command("render", "Print a result of wd-run bench as Markdown.") { result };

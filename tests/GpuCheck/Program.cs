@@ -9,7 +9,7 @@ var quantized = new Option<string?>("--quantized") { Description = "Folder of mo
 var models = new Option<string[]>("--model") { Description = "Models to compare with the cpu backend and to time.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 var only = new Option<string[]>("--only")
 {
-    Description = "Sections to run: kernels, bandwidth, golden, models, attention, dense, experts, tuning, exact, logits, steps. Default: all.",
+    Description = "Sections to run: kernels, bandwidth, golden, models, attention, dense, experts, tuning, exact, logits, steps, conversations. Default: all.",
     AllowMultipleArgumentsPerToken = true,
     DefaultValueFactory = _ => [],
 };
@@ -51,6 +51,7 @@ root.SetAction(parsed =>
         Section("exact", () => ExactBenchmark.Run(report));
         Section("logits", () => LogitsBenchmark.Run(report));
         Section("steps", () => StepBenchmark.Run(report));
+        Section("conversations", () => ConversationsCheck.Run(report));
     }
     return report.Finish();
 });

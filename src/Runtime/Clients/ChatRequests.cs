@@ -29,7 +29,7 @@ internal sealed class ChatRequests
         (this.engine, this.logger, tokenizer) = (engine, logger, engine.Tokenizer);
         _ = engine.Template; // fails here if the model cannot be chatted with
         format = AnswerFormat.Of(engine, settings.AnswerFormat);
-        defaults = settings.Generation ?? new GenerationOptions();
+        defaults = settings.Generation ?? new GenerationOptions { Sampling = SamplerOptions.Suggested(engine.File.Metadata) };
         defaults.Validate();
         markers = new Lazy<IReadOnlySet<int>>(() => format.MarkerTokens(tokenizer, calls: false));
         markersOfCalls = new Lazy<IReadOnlySet<int>>(() => format.MarkerTokens(tokenizer, calls: true));

@@ -13,6 +13,9 @@ public sealed class Utf8Stream
     private readonly byte[] held = new byte[4];
     private int heldCount;
 
+    /// <summary>Bytes held back: the beginning of a character.</summary>
+    internal int Held => heldCount;
+
     /// <summary>Takes the next bytes and writes the characters that are complete with them.</summary>
     public void Write(ReadOnlySpan<byte> bytes, IBufferWriter<byte> to)
     {
