@@ -114,11 +114,11 @@ public sealed partial class Engine : IDisposable
 
     /// <summary>The model's tokenizer; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is not supported.</exception>
-    public Tokenizer Tokenizer => tokenizer ??= Tokenizer.FromMetadata(file, preTokenizer);
+    public Tokenizer Tokenizer => tokenizer ?? Once(ref tokenizer, Tokenizer.FromMetadata(file, preTokenizer));
 
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is no template.</exception>
-    public ChatTemplate Template => template ??= ChatTemplate.FromMetadata(file);
+    public ChatTemplate Template => template ?? Once(ref template, ChatTemplate.FromMetadata(file));
 
     /// <summary>Tokens that the cache has room for beside what sessions hold.</summary>
     public long FreeTokens => (long)pages.Free * PageTokens;
@@ -674,6 +674,10 @@ public sealed partial class Engine : IDisposable
             _ => throw new ArgumentException($"unknown form of experts {options.Moe}"),
         };
     }
+
+    // Of two that are made at the same time all get the first.
+    private static T Once<T>(ref T? field, T made)
+        where T : class => Interlocked.CompareExchange(ref field, made, null) ?? made;
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim, kvType);
 
