@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>What a benchmark found.</summary>
-public sealed record BenchmarkReport
+internal sealed record BenchmarkReport
 {
     private static readonly JsonSerializerOptions Format = new()
     {
@@ -50,7 +50,7 @@ public sealed record BenchmarkReport
 }
 
 /// <summary>What was measured in one setting.</summary>
-public sealed record BenchmarkRow
+internal sealed record BenchmarkRow
 {
     /// <summary>Name of <see cref="Test"/> for reading a prompt.</summary>
     public const string Prefill = "prefill";
