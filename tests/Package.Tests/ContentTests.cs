@@ -105,6 +105,17 @@ public sealed class ContentTests(Workspace workspace)
     }
 
     [Fact]
+    public async Task TheProgramNamesWhoseAssembliesItHolds()
+    {
+        using var package = await OpenAsync(Program);
+        var notices = Encoding.UTF8.GetString(package.Read("THIRD-PARTY-NOTICES.txt"));
+        var others = package.Files.Where(f => f.EndsWith(".dll", StringComparison.Ordinal) && !f.Contains("/runtimes/", StringComparison.Ordinal)).Select(f => Path.GetFileNameWithoutExtension(f))
+            .Where(n => n != Program && !n.StartsWith("WarpDecode.", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(others);
+        Assert.All(others, name => Assert.Contains(name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) ? "Microsoft.Extensions.*" : name, notices, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void TheTenLinesAreTheSameEverywhere()
     {
         var sample = File.ReadAllText(Path.Combine(TestData.Root, "samples", "console", "Program.cs"));
