@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
 
 namespace Functions;
 
@@ -21,5 +22,5 @@ internal sealed class Weather
     };
 
     [Description("Whether it will rain")]
-    public bool Rain(City city, [Description("Hours from now")] int hours) => (city is City.Berlin) == (hours < 12);
+    public bool Rain(City city, [Description("Hours from now"), Range(0, 72)] int hours) => (city is City.Berlin) == (hours < 12);
 }
