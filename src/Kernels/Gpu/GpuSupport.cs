@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using WarpDecode.Kernels.Gpu.Device;
 
 namespace WarpDecode.Kernels.Gpu;
 
