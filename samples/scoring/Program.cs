@@ -26,7 +26,9 @@ Console.WriteLine(JsonSerializer.Serialize(new { Text = Path.GetFileName(text), 
 var questions = new List<ScoringItem>();
 await foreach (var line in File.ReadLinesAsync(items))
 {
-    if (!string.IsNullOrWhiteSpace(line)) questions.Add(JsonSerializer.Deserialize<ScoringItem>(line, lines)!);
+    if (string.IsNullOrWhiteSpace(line)) continue;
+    var item = JsonSerializer.Deserialize<Item>(line, lines)!;
+    questions.Add(new ScoringItem(item.Context, item.Continuations));
 }
 var scores = await Scoring.ScoreAsync(engine, questions);
 foreach (var (question, found) in questions.Zip(scores))
@@ -36,3 +38,5 @@ foreach (var (question, found) in questions.Zip(scores))
         new { question.Context, Best = question.Continuations[best], LogProbabilities = found.Select(s => s.LogProbability) }, lines));
 }
 return 0;
+
+internal sealed record Item(string Context, string[] Continuations);

@@ -32,7 +32,7 @@ public sealed class DocsTests(Workspace workspace)
     public async Task SnippetsCompile()
     {
         var page = await File.ReadAllTextAsync(Path.Combine(TestData.Root, "docs", "embedding.md"));
-        var snippets = Regex.Matches(page, @"^```csharp\n(.*?)^```$", RegexOptions.Singleline | RegexOptions.Multiline).Select(m => m.Groups[1].Value)
+        var snippets = Regex.Matches(page, @"^```csharp\n(?<code>.*?)^```$", RegexOptions.Singleline | RegexOptions.Multiline).Select(m => m.Groups["code"].Value)
             .Where(s => !s.StartsWith("using Microsoft", StringComparison.Ordinal)).ToList(); // that is the console sample, a program by itself
         Assert.True(snippets.Count >= 8);
         var code = new StringBuilder();

@@ -20,7 +20,7 @@ public sealed class ScoringTests(Workspace workspace)
         var fit = Perplexity.Run(engine, tokens, new PerplexityOptions { Context = 256, Stride = 128 });
         Assert.Equal((tokens.Length - 1, fit.Perplexity.Value), (lines[0].GetProperty("scored").GetInt32(), lines[0].GetProperty("perplexity").GetDouble()));
 
-        var items = File.ReadAllLines(Path.Combine(folder, "items.jsonl")).Select(l => JsonSerializer.Deserialize<ScoringItem>(l, JsonSerializerOptions.Web)!).ToList();
+        var items = File.ReadAllLines(Path.Combine(folder, "items.jsonl")).Select(l => JsonSerializer.Deserialize<Item>(l, JsonSerializerOptions.Web)!).ToList();
         Assert.Equal(1 + items.Count, lines.Count);
         foreach (var (item, line) in items.Zip(lines.Skip(1)))
         {
@@ -30,6 +30,8 @@ public sealed class ScoringTests(Workspace workspace)
         }
         Assert.Equal(" Paris.", lines[1].GetProperty("best").GetString());
     }
+
+    private sealed record Item(string Context, string[] Continuations);
 
     [Fact]
     public async Task TakesOtherFiles()
