@@ -38,10 +38,10 @@ public sealed class ScoringTests(Workspace workspace)
     {
         var (text, items) = (Path.Combine(workspace.Folder, "other.txt"), Path.Combine(workspace.Folder, "other.jsonl"));
         await File.WriteAllTextAsync(text, "The dog runs. The cat sleeps.");
-        await File.WriteAllTextAsync(items, """{"context": "One, two,", "continuations": [" three", " dog"]}""" + "\n\n");
+        await File.WriteAllTextAsync(items, """{"context": "The capital of France is", "continuations": [" Rome", " Paris"]}""" + "\n\n");
         var lines = (await workspace.RunSampleAsync("scoring", Workspace.Model, text, items)).Succeeds().Output.TrimEnd('\n').Split('\n');
         Assert.Equal(2, lines.Length);
         Assert.StartsWith("{\"text\":\"other.txt\"", lines[0], StringComparison.Ordinal);
-        Assert.Contains("\"best\":\" three\"", lines[1], StringComparison.Ordinal);
+        Assert.Contains("\"best\":\" Paris\"", lines[1], StringComparison.Ordinal);
     }
 }
