@@ -120,7 +120,7 @@ public sealed class ContentTests(Workspace workspace)
     {
         var sample = File.ReadAllText(Path.Combine(TestData.Root, "samples", "console", "Program.cs"));
         Assert.InRange(sample.Trim().Split('\n').Length, 1, 10);
-        foreach (var page in new[] { "docs/embedding.md", "src/Runtime/PACKAGE.md" })
+        foreach (var page in new[] { "README.md", "docs/embedding.md", "src/Runtime/PACKAGE.md" })
             Assert.Contains($"```csharp\n{sample}```\n", File.ReadAllText(Path.Combine(TestData.Root, page)), StringComparison.Ordinal);
     }
 

@@ -10,13 +10,13 @@ public sealed class FunctionsTests(Workspace workspace)
     private static readonly string[] Cities = ["Berlin", "Paris", "Rome"];
 
     [Theory]
-    [InlineData("How warm is it in Rome?")]
-    [InlineData("Will it rain in Berlin?")]
-    public async Task CallsAFunctionWithValidArguments(string question)
+    [InlineData("How warm is it in Rome?", "C")]
+    [InlineData("Will it rain in Berlin?", "fa_IR.UTF-8")] // other digits, other signs: of no influence
+    public async Task CallsAFunctionWithValidArguments(string question, string locale)
     {
         var template = Path.Combine(Path.GetDirectoryName(await workspace.SampleAsync("functions"))!, "chatml-tools.jinja");
-        var output = (await workspace.RunSampleAsync(
-            "functions", $"--WarpDecode:ModelPath={Workspace.Model}", $"--WarpDecode:ChatTemplateFile={template}", $"--Question={question}")).Succeeds().Output;
+        var output = (await workspace.RunSampleInAsync(
+            locale, "functions", $"--WarpDecode:ModelPath={Workspace.Model}", $"--WarpDecode:ChatTemplateFile={template}", $"--Question={question}")).Succeeds().Output;
         var match = Regex.Match(output, @"\A(answer: [^\n]*\n)*call: (?<name>\w+) (?<arguments>\{.*\})\nresult: (?<result>\w+)\n(answer: |\z)");
         Assert.True(match.Success, output);
         var arguments = JsonDocument.Parse(match.Groups["arguments"].Value).RootElement;

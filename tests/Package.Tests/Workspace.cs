@@ -71,7 +71,11 @@ public sealed class Workspace : IDisposable
     public async Task<string> SampleAsync(string name) => Path.Combine(await Samples, name, "bin", "Release", "net10.0", $"{name}.dll");
 
     /// <summary>Runs a sample to its end.</summary>
-    internal async Task<Outcome> RunSampleAsync(string name, params string[] arguments) => await Run.ToEndAsync(Run.Dotnet, [await SampleAsync(name), .. arguments]);
+    internal Task<Outcome> RunSampleAsync(string name, params string[] arguments) => RunSampleInAsync("C", name, arguments);
+
+    /// <summary>Runs a sample to its end, for a user of some language and country.</summary>
+    internal async Task<Outcome> RunSampleInAsync(string locale, string name, params string[] arguments) =>
+        await Run.ToEndAsync(Run.Dotnet, [await SampleAsync(name), .. arguments], null, ("LC_ALL", locale));
 
     public void Dispose()
     {
