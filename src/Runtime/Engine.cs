@@ -216,7 +216,7 @@ public sealed partial class Engine : IDisposable, IAsyncDisposable
                 try
                 {
                     var placement = Placement.Of(config, options);
-                    var gpu = device();
+                    var gpu = GpuSupport.IsSupported ? device() : throw GpuSupport.Missing; // a condition that a trimmer knows
                     var cuda = new CudaBackend(
                         gpu, filler?.Invoke(gpu), records: placement.IsWhole,
                         options: new CudaOptions(ExactTiles: options.Moe != MoeForm.WarpFp32, form, options.MoeAlone));

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -6,6 +7,7 @@ namespace WarpDecode.Runtime.Benchmarking;
 /// <summary>What a benchmark found.</summary>
 internal sealed record BenchmarkReport
 {
+    private const string Reflects = "The report becomes JSON by reflection.";
     private static readonly JsonSerializerOptions Format = new()
     {
         WriteIndented = true,
@@ -42,10 +44,14 @@ internal sealed record BenchmarkReport
     public required IReadOnlyList<BenchmarkRow> Rows { get; init; }
 
     /// <summary>As JSON.</summary>
+    [RequiresUnreferencedCode(Reflects)]
+    [RequiresDynamicCode(Reflects)]
     public string ToJson() => JsonSerializer.Serialize(this, Format);
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="JsonException">It is something else.</exception>
+    [RequiresUnreferencedCode(Reflects)]
+    [RequiresDynamicCode(Reflects)]
     public static BenchmarkReport FromJson(string json) => JsonSerializer.Deserialize<BenchmarkReport>(json, Format) ?? throw new JsonException("null is no result");
 }
 

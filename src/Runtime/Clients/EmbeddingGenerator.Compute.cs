@@ -3,7 +3,7 @@ namespace WarpDecode.Runtime;
 /// <content>From texts to means, some texts at a time.</content>
 public sealed partial class WarpDecodeEmbeddingGenerator
 {
-    private (float[][] Means, int Tokens) Compute(string[] texts, CancellationToken cancellation)
+    private async Task<(float[][] Means, int Tokens)> ComputeAsync(string[] texts, CancellationToken cancellation)
     {
         // All of them first: a text that cannot be taken is refused before anything is computed.
         var tokens = new int[texts.Length][];
@@ -13,28 +13,44 @@ public sealed partial class WarpDecodeEmbeddingGenerator
             tokens[i] = Encode(texts, i);
         }
         var means = new float[texts.Length][];
-        var sessions = new List<Session>();
+        for (var first = 0; first < tokens.Length;) first += await ComputeSomeAsync(tokens, means, first, cancellation).ConfigureAwait(false);
+        return (means, tokens.Sum(t => t.Length));
+    }
+
+    /// <summary>Computes texts that fill a step, or one that takes several. The sessions are given back after that: others wait for them.</summary>
+    /// <returns>How many texts.</returns>
+    private async Task<int> ComputeSomeAsync(int[][] tokens, float[][] means, int first, CancellationToken cancellation)
+    {
+        var pool = Engine.Pool;
+        var rentals = new List<SessionPool.Rental> { await pool.RentAsync(default, cancellation).ConfigureAwait(false) };
         try
         {
-            for (var first = 0; first < tokens.Length;)
+            for (var wanted = CountTogether(tokens, first); rentals.Count < wanted && pool.TryRentMore() is { } more;) rentals.Add(more);
+            try
             {
-                var count = CountTogether(tokens, first);
-                while (sessions.Count < count) sessions.Add(Engine.CreateSession());
-                var pieces = new Piece[count];
-                for (var i = 0; i < count; i++)
-                {
-                    sessions[i].Rewind(0);
-                    pieces[i] = new Piece(sessions[i], tokens[first + i]);
-                }
-                Engine.MeanHiddenStates(pieces, cancellation).CopyTo(means, first);
-                first += count;
+                Compute(rentals.Count);
+                return rentals.Count;
+            }
+            catch (ContextFullException) when (rentals.Count > 1)
+            {
+                // Sessions of the application's own hold the cache: one text needs the least of it.
+                Compute(1);
+                return 1;
             }
         }
         finally
         {
-            foreach (var session in sessions) session.Dispose();
+            foreach (var rental in rentals) rental.Dispose();
         }
-        return (means, tokens.Sum(t => t.Length));
+
+        void Compute(int count)
+        {
+            var pieces = new Piece[count];
+            foreach (var rental in rentals) rental.Session.Rewind(0);
+            for (var i = 0; i < count; i++) pieces[i] = new Piece(rentals[i].Session, tokens[first + i]);
+            pool.MakeRoom(pieces.Sum(piece => (long)Pages(piece.Tokens.Length) * Runtime.Engine.PageTokens));
+            Engine.MeanHiddenStates(pieces, cancellation).CopyTo(means, first);
+        }
     }
 
     private int[] Encode(string[] texts, int index)
@@ -52,19 +68,18 @@ public sealed partial class WarpDecodeEmbeddingGenerator
         return tokens;
     }
 
-    /// <summary>How many texts from there on are computed together: as many as fill a step, and find room in the cache.</summary>
+    /// <summary>How many texts from there on go well together: as many as fill a step.</summary>
     private int CountTogether(int[][] tokens, int first)
     {
-        var (count, sum, pages) = (0, 0L, 0);
-        var (most, free) = (Engine.StepSessions, Engine.FreePages);
-        while (first + count < tokens.Length && count < most)
+        var (count, sum) = (0, 0L);
+        while (first + count < tokens.Length && count < Engine.StepSessions)
         {
-            var length = tokens[first + count].Length;
-            sum += length;
-            pages += (length + Engine.PageTokens - 1) / Engine.PageTokens;
-            if (count > 0 && (sum > Engine.StepTokens || pages > free)) break;
+            sum += tokens[first + count].Length;
+            if (count > 0 && sum > Engine.StepTokens) break;
             count++;
         }
         return count;
     }
+
+    private static int Pages(int tokens) => (tokens + Runtime.Engine.PageTokens - 1) / Runtime.Engine.PageTokens;
 }

@@ -12,7 +12,7 @@ namespace WarpDecode.Runtime;
 /// cosine similarity does not depend on that, and a store that compares by the dot product gets vectors of length 1 with <see cref="NormalizeProperty"/>.
 /// </summary>
 /// <remarks>
-/// Thread-safe. Several texts are computed together, and a text's embedding has the same bits whatever company it had and in however many steps it was computed.
+/// Thread-safe. A request waits for one of the engine's sessions, first come, first served, as those of a chat client do. Several texts are computed together, and a text's embedding has the same bits whatever company it had and in however many steps it was computed.
 /// Models are made for generating, not for this: expect less of them in retrieval than of models that were trained for it.
 /// </remarks>
 public sealed partial class WarpDecodeEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
@@ -62,7 +62,7 @@ public sealed partial class WarpDecodeEmbeddingGenerator : IEmbeddingGenerator<s
     /// </param>
     /// <param name="cancellationToken">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A text is null or empty, or an option cannot be fulfilled.</exception>
-    /// <exception cref="ContextFullException">A text has more tokens than the context, or conversations hold too much of the cache.</exception>
+    /// <exception cref="ContextFullException">A text has more tokens than the context, or sessions of the application's own hold too much of the cache.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The engine is closed.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
@@ -77,7 +77,7 @@ public sealed partial class WarpDecodeEmbeddingGenerator : IEmbeddingGenerator<s
         try
         {
             // What takes its time is arithmetic: on a thread of the pool, so that the caller's is free.
-            var (means, tokens) = await Task.Run(() => Compute(texts, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var (means, tokens) = await Task.Run(() => ComputeAsync(texts, cancellationToken), cancellationToken).ConfigureAwait(false);
             request.Finish(tokens);
             var milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             LogGenerated(texts.Length, tokens, milliseconds);

@@ -57,7 +57,7 @@ internal sealed partial class EngineSource(IOptionsMonitor<WarpDecodeOptions> mo
         foreach (var note in opened.Notes)
         {
             var level = LevelOf(note);
-            if (logger.IsEnabled(level)) LogNote(level, options.ModelPath, note);
+            LogNote(level, options.ModelPath, note);
         }
         return opened;
     }

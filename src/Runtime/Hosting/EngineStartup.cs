@@ -9,8 +9,16 @@ internal sealed class EngineStartup(EngineSource source) : IHostedService
     {
         if (!source.Options.LoadAtStartup) return Task.CompletedTask;
         // Not on the host's thread: a service that starts at the same time need not wait.
-        return Task.Run(() => source.Get(cancellationToken).Tokenizer, cancellationToken);
+        return Task.Run(() => Open(cancellationToken), cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    // With what is read from the file only when it is needed, and may be wrong too.
+    private void Open(CancellationToken cancellation)
+    {
+        var engine = source.Get(cancellation);
+        _ = engine.Tokenizer;
+        source.Options.ToGenerationOptions(engine.File.Metadata);
+    }
 }

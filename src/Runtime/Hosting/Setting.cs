@@ -66,7 +66,7 @@ internal sealed record Setting(string Name, string Allowed, Func<WarpDecodeOptio
 
     private static Setting AnswerFormat()
     {
-        var names = Runtime.Text.AnswerFormat.Names.Append(Runtime.Text.AnswerFormat.None.Name).ToArray();
+        var names = Runtime.Text.AnswerFormat.Names;
         return new(nameof(WarpDecodeOptions.AnswerFormat), string.Join(", ", names), (o, text) => Then(() => o.AnswerFormat = text),
             o => o.AnswerFormat is { } v && !names.Contains(v, StringComparer.Ordinal) ? v : null);
     }

@@ -47,7 +47,7 @@ public sealed class WarpDecodeOptions
     /// <summary>Path of a chat template in Jinja, in the place of the model's own.</summary>
     public string? ChatTemplateFile { get; set; }
 
-    /// <summary>How reasoning and calls are written in the model's answers: a name of <see cref="Text.AnswerFormat.Names"/>, or <c>none</c>; null finds it in the model.</summary>
+    /// <summary>How reasoning and calls are written in the model's answers: a name of <see cref="Text.AnswerFormat.Names"/>; null finds it in the model.</summary>
     public string? AnswerFormat { get; set; }
 
     /// <summary>What the model is called in responses, logs, traces and metrics; null for its own name.</summary>

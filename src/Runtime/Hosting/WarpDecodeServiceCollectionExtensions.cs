@@ -20,7 +20,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <para>To put something between the application and the model, register a client over ours:
 /// <c>services.AddChatClient(sp =&gt; sp.GetRequiredService&lt;WarpDecodeChatClient&gt;()).UseFunctionInvocation().UseOpenTelemetry()</c>.</para>
 /// <para>Logs are of categories that begin with <c>WarpDecode.Runtime</c>. Traces and metrics, with the names of OpenTelemetry's conventions for generative AI, are of the source and the meter
-/// <c>WarpDecode.Runtime</c>; they hold no texts.</para>
+/// <c>WarpDecode.Runtime</c>; they hold no texts. With Microsoft.Extensions.AI's <c>UseOpenTelemetry()</c> over ours its span, of kind client, is the parent of ours, of kind internal;
+/// both have the <c>gen_ai.client.*</c> metrics, each under a meter of its own, and <c>gen_ai.server.*</c> (time to the first token, time per token) are ours alone. Subscribe to one
+/// of the two meters, or tell them apart by it.</para>
 /// </remarks>
 public static class WarpDecodeServiceCollectionExtensions
 {

@@ -97,15 +97,60 @@ public sealed class EmbeddingGeneratorTests : IDisposable
         Assert.Null(made.GetService<Engine>("key"));
     }
 
-    /// <summary>Eight callers on a cache of three sessions, beside an answer: each gets the bits that it gets alone.</summary>
+    /// <summary>Many callers for three sessions: each gets the bits that it gets alone.</summary>
     [Fact]
     public async Task ManyThreadsGetWhatOneGets()
     {
-        string[] texts = [.. Enumerable.Range(0, 8).Select(i => string.Concat(Enumerable.Repeat($"Text {i} of some. ", 1 + i)))];
+        string[] texts = [.. Enumerable.Range(0, 4).Select(i => string.Concat(Enumerable.Repeat($"Text {i} of some. ", 1 + (i % 3))))];
         var alone = new List<float[]>();
         foreach (var text in texts) alone.Add((await generator.GenerateVectorAsync(text)).ToArray());
-        var found = await Task.WhenAll(Enumerable.Range(0, 24).Select(i => Task.Run(() => generator.GenerateVectorAsync(texts[i % 8]))));
-        for (var i = 0; i < found.Length; i++) Assert.Equal(alone[i % 8], found[i].ToArray());
+        var found = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => Task.Run(() => generator.GenerateVectorAsync(texts[i % 4]))));
+        for (var i = 0; i < found.Length; i++) Assert.Equal(alone[i % 4], found[i].ToArray());
+    }
+
+    /// <summary>The cache that sessions of the application's own leave is enough for one text at a time, and not for one that is longer than what is left.</summary>
+    [Fact]
+    public async Task BesideSessionsOfTheApplicationsOwnItTakesWhatIsLeft()
+    {
+        using var engine = Engine.Open(Model, Options with { ContextLength = 64 });
+        using var generator = new WarpDecodeEmbeddingGenerator(engine);
+        string[] texts = ["One text.", "Another.", "A third, that is a little longer than the others are."];
+        var alone = await generator.GenerateAsync(texts);
+        var held = new List<Session>();
+        for (var pages = engine.FreePages - 1; pages > 0; pages -= engine.PagesPerSession)
+        {
+            held.Add(engine.CreateSession());
+            held[^1].Append(new int[Math.Min(pages, engine.PagesPerSession) * Engine.PageTokens]);
+        }
+        Assert.Equal(1, engine.FreePages);
+        var beside = await generator.GenerateAsync(texts);
+        for (var i = 0; i < texts.Length; i++) Assert.Equal(alone[i].Vector.ToArray(), beside[i].Vector.ToArray());
+        var full = await Assert.ThrowsAsync<ContextFullException>(() => generator.GenerateAsync([string.Concat(Enumerable.Repeat("many words ", 18))]));
+        Assert.Contains("1 are free: dispose a session or open the engine for more", full.Message, StringComparison.Ordinal);
+        foreach (var session in held) session.Dispose();
+        Assert.Equal(engine.PagesPerSession * Options.Sessions, engine.FreePages);
+    }
+
+    /// <summary>A text takes the place of one conversation at most, the one that was not used for the longest time.</summary>
+    [Fact]
+    public async Task ConversationsKeepTheirCache()
+    {
+        int[][] prompts = [[1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14, 15]];
+        var rentals = new List<SessionPool.Rental>();
+        foreach (var prompt in prompts) rentals.Add(await engine.Pool.RentAsync(prompt, default));
+        for (var i = 0; i < prompts.Length; i++)
+        {
+            rentals[i].Session.Append(prompts[i]);
+            rentals[i].Keep();
+        }
+        await generator.GenerateAsync(["a", "b", "c", "d"]);
+        var kept = new List<int>();
+        foreach (var prompt in prompts)
+        {
+            using var rental = await engine.Pool.RentAsync(prompt, default);
+            kept.Add(rental.Kept);
+        }
+        Assert.Equal([0, 5, 6], kept);
     }
 
     [Fact]
@@ -114,6 +159,16 @@ public sealed class EmbeddingGeneratorTests : IDisposable
         using var before = new CancellationTokenSource();
         await before.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generator.GenerateAsync(["a"], cancellationToken: before.Token));
+        var all = new List<SessionPool.Rental>();
+        while (all.Count < Options.Sessions) all.Add(await engine.Pool.RentAsync(default, default));
+        using (var waiting = new CancellationTokenSource())
+        {
+            var request = generator.GenerateAsync(["a"], cancellationToken: waiting.Token);
+            while (engine.Pool.Count.Waiting == 0) await Task.Delay(1);
+            await waiting.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
+        }
+        foreach (var rental in all) rental.Dispose();
         using var cancellation = new CancellationTokenSource();
         string[] texts = [.. Enumerable.Repeat(string.Concat(Enumerable.Repeat("many words ", 50)), 400)];
         var running = generator.GenerateAsync(texts, cancellationToken: cancellation.Token);
