@@ -50,7 +50,9 @@ public class ThreadSafetyTests
             (IReadOnlyList<ChatMessage>)[.. Enumerable.Range(0, n).Select(i => new ChatMessage(i % 2 == 0 ? "user" : "assistant", $" word {i * n} "))])];
         TemplateOptions Options(int i) => new()
         {
-            AddGenerationPrompt = i % 2 == 0, EosToken = $"</{i}>", Tools = i % 3 == 0 ? [new ToolDefinition($"tool{i}", "does it", """{"type":"object"}""")] : [],
+            AddGenerationPrompt = i % 2 == 0,
+            EosToken = $"</{i}>",
+            Tools = i % 3 == 0 ? [new ToolDefinition($"tool{i}", "does it", """{"type":"object"}""")] : [],
         };
         var expected = conversations.Select((messages, i) => template.Render(messages, Options(i))).ToArray();
         Assert.Equal(expected.Length, expected.Distinct().Count());
