@@ -1,6 +1,6 @@
 using WarpDecode.Chat.Conversations;
 using WarpDecode.Formats;
-using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels;
 using WarpDecode.Runtime;
 using WarpDecode.Runtime.Evaluation;
 using WarpDecode.Runtime.Grammars;

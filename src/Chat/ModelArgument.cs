@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using WarpDecode.Formats;
 
 namespace WarpDecode.Chat;
 
@@ -27,13 +28,13 @@ internal static class ModelArgument
     }
 
     /// <summary>The default model's path.</summary>
-    /// <exception cref="UsageException">The program was installed without it.</exception>
+    /// <exception cref="UsageException">The program was installed without it, as a tool is.</exception>
     public static string Default()
     {
         var path = Path.Combine(AppContext.BaseDirectory, "models", DefaultName);
         return File.Exists(path)
             ? path
-            : throw new UsageException($"no MODEL was given, and the default one is not beside the program ({path})", "Give the path of a .gguf file.");
+            : throw new UsageException($"no MODEL was given, and the default one is not beside the program ({path})", $"Give the path of one: {MissingModel.Advice}.");
     }
 
     private static void Check(ArgumentResult result)

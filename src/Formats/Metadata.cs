@@ -28,6 +28,7 @@ public enum MetadataType
 /// Metadata of a model file by key, with typed access that says which key is missing or of the wrong type.
 /// Strings and arrays stay in the memory map until they are asked for.
 /// </summary>
+/// <remarks>Immutable and safe to use from many threads, as long as none disposes the file; afterwards values throw <see cref="ObjectDisposedException"/>.</remarks>
 public sealed class Metadata
 {
     private const string MissingAdvice = "The file is incomplete for this use: convert or download it again.";

@@ -12,8 +12,11 @@ public sealed record ModelShard(string Path, long Bytes, int Tensors)
 
 /// <summary>
 /// A model on disk: its metadata and its tensors, mapped and checked, not yet given a meaning.
-/// Thread-safe for reading; disposing it invalidates every <see cref="TensorView"/>.
 /// </summary>
+/// <remarks>
+/// Safe to read from many threads at once. Not to be disposed while another thread reads: the memory goes at once. Metadata and tensors that are read
+/// afterwards throw <see cref="ObjectDisposedException"/>.
+/// </remarks>
 public abstract class ModelFile : IDisposable
 {
     private protected ModelFile(string path) => Path = path;
@@ -37,6 +40,7 @@ public abstract class ModelFile : IDisposable
     public abstract IReadOnlyList<TensorView> Tensors { get; }
 
     /// <summary>The tensor of that name, or null.</summary>
+    /// <param name="name">A name in the vocabulary of GGUF, for example <c>blk.0.ffn_gate_exps.weight</c>.</param>
     public abstract TensorView? Find(string name);
 
     /// <summary>Maps and checks a model's file or files.</summary>
@@ -73,9 +77,10 @@ public abstract class ModelFile : IDisposable
     /// <exception cref="ModelFileException">One did; the message says which, from what length to what.</exception>
     internal abstract void CheckWhole();
 
-    /// <summary>Unmaps the file.</summary>
+    /// <summary>Unmaps the file; its memory and its handle are free when this returns.</summary>
     public void Dispose()
     {
+        foreach (var tensor in Tensors ?? []) tensor.Close(); // none yet where opening failed
         Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }

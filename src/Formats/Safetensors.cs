@@ -40,7 +40,7 @@ internal enum SafetensorsType
 internal sealed unsafe record SafetensorsTensor(Safetensors File, string Name, SafetensorsType Type, long[] Shape, long Offset, long Bytes)
 {
     /// <summary>Address of the first byte in the memory map.</summary>
-    public byte* Data => File.Start + Offset;
+    internal byte* Data => File.Start + Offset; // not public: a record prints what is, and the code for a pointer is none that can be compiled ahead
 }
 
 /// <summary>

@@ -9,10 +9,12 @@ internal unsafe delegate void RowSource(long row, long count, byte* to);
 /// file keeps each expert apart; or nowhere, where they are made of other tensors when they are asked for
 /// (<see cref="IsMapped"/> is then false).
 /// </summary>
+/// <remarks>Immutable and safe to use from many threads, as long as none disposes the file; afterwards its bytes throw <see cref="ObjectDisposedException"/>.</remarks>
 public sealed unsafe class TensorView
 {
     private readonly nint[] starts; // of each piece; none where the rows are made
     private readonly RowSource? source;
+    private volatile bool isClosed;
 
     internal TensorView(string name, WeightType type, long[] shape, long offset, long bytes, byte* data, string? file = null)
         : this(name, type, shape, offset, bytes, [(nint)data], file)
@@ -64,10 +66,10 @@ public sealed unsafe class TensorView
     public string? File { get; }
 
     /// <summary>Rows over all experts; 1 for vectors.</summary>
-    internal long Rows { get; }
+    public long Rows { get; }
 
     /// <summary>Bytes of a row.</summary>
-    internal long RowBytes { get; }
+    public long RowBytes { get; }
 
     /// <summary>Whether the rows lie in a map, in one piece or several.</summary>
     internal bool IsMapped => source is null;
@@ -76,8 +78,15 @@ public sealed unsafe class TensorView
     internal long PieceRows { get; }
 
     /// <summary>Address of the first byte in the memory map.</summary>
-    /// <exception cref="InvalidOperationException">The tensor is not in one piece there: <see cref="CopyRows"/> gives its bytes.</exception>
-    public byte* Data => starts.Length == 1 ? (byte*)starts[0] : throw new InvalidOperationException($"{this} does not lie in one piece");
+    /// <exception cref="InvalidOperationException">The tensor is not in one piece there: <see cref="CopyRows(long, long, Span{byte})"/> gives its bytes.</exception>
+    internal byte* Data
+    {
+        get
+        {
+            CheckOpen();
+            return starts.Length == 1 ? (byte*)starts[0] : throw new InvalidOperationException($"{this} does not lie in one piece");
+        }
+    }
 
     /// <summary>Number of weights.</summary>
     public long Count
@@ -90,13 +99,24 @@ public sealed unsafe class TensorView
         }
     }
 
-    /// <summary>Copies rows, wherever they lie, one after another. Thread-safe.</summary>
-    /// <param name="row">The first, counted over all experts.</param>
+    /// <summary>Copies rows, as they are stored, wherever they lie, one after another.</summary>
+    /// <param name="row">The first, counted over all experts: of [E, F, H], row f of expert e is e·F + f.</param>
     /// <param name="count">How many.</param>
-    /// <param name="to">Room for their bytes: Bytes / Rows of each.</param>
+    /// <param name="to">Room for their bytes, <see cref="RowBytes"/> of each.</param>
+    /// <exception cref="ArgumentException">There are not so many rows, or there is not so much room.</exception>
     /// <exception cref="ModelFileException">Rows that are made of other tensors cannot be, because what these hold is damaged.</exception>
-    public void CopyRows(long row, long count, byte* to)
+    /// <exception cref="ObjectDisposedException">The file was disposed.</exception>
+    public void CopyRows(long row, long count, Span<byte> to)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if ((Int128)count * RowBytes > to.Length) throw new ArgumentException($"{count} rows of {RowBytes} bytes do not fit into {to.Length} bytes", nameof(to));
+        fixed (byte* start = to) CopyRows(row, count, start);
+    }
+
+    /// <inheritdoc cref="CopyRows(long, long, Span{byte})"/>
+    internal void CopyRows(long row, long count, byte* to)
+    {
+        CheckOpen();
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Rows - row);
@@ -136,6 +156,11 @@ public sealed unsafe class TensorView
             for (var i = 0L; i < count; i++) source(order[row + i], 1, to + (i * RowBytes));
         }, File);
     }
+
+    /// <summary>The memory that it points to is about to go.</summary>
+    internal void Close() => isClosed = true;
+
+    private void CheckOpen() => ObjectDisposedException.ThrowIf(isClosed, typeof(ModelFile));
 
     private static (long Rows, long RowBytes) Measure(long[] shape, long bytes)
     {

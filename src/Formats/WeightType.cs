@@ -97,7 +97,7 @@ public static class WeightTypes
     };
 
     /// <summary>Whether <paramref name="type"/> is a type of the GGUF specification, whose size this runtime knows.</summary>
-    public static bool IsKnown(this WeightType type) => Sizes.ContainsKey(type) && type < WeightType.FP8_E4M3;
+    internal static bool IsKnown(this WeightType type) => Sizes.ContainsKey(type) && type < WeightType.FP8_E4M3;
 
     /// <summary>Weights in one block of <paramref name="type"/> (1 for plain numbers).</summary>
     public static int BlockValues(this WeightType type) => Sizes[type].Values;
@@ -106,6 +106,8 @@ public static class WeightTypes
     public static int BlockBytes(this WeightType type) => Sizes[type].Bytes;
 
     /// <summary>Bytes of a row (or of several) of <paramref name="values"/> weights.</summary>
+    /// <param name="type">How they are stored.</param>
+    /// <param name="values">How many weights.</param>
     /// <exception cref="ArgumentException"><paramref name="values"/> does not fill whole blocks.</exception>
     public static long RowBytes(this WeightType type, long values)
     {

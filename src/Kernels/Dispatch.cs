@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
@@ -152,6 +153,7 @@ internal static class Dispatch
             _ => new WidenedRows<TBlock, Lanes128, Quad128>(),
         };
 
+    [UnconditionalSuppressMessage("Trimming", "IL2059", Justification = "Only when the constructor runs is at stake: one that was trimmed away had nothing to do.")]
     private static RowKernel Quants<TBlock>(LaneWidth width)
         where TBlock : unmanaged, IQuantFormat<TBlock>
     {

@@ -11,7 +11,7 @@ namespace WarpDecode.Runtime;
 /// <param name="Backend">Name of the backend.</param>
 /// <param name="IsUsable">Whether it would.</param>
 /// <param name="Text">What it would run on and with how much memory, or why it would not.</param>
-public sealed record BackendPlan(string Backend, bool IsUsable, string Text)
+internal sealed record BackendPlan(string Backend, bool IsUsable, string Text)
 {
     /// <summary>How the backend takes tokens through this model's experts, where that is measured: the result, or that there is none yet. Else null.</summary>
     public string? Experts { get; init; }

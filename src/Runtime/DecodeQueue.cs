@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace WarpDecode.Runtime;
@@ -18,6 +19,7 @@ internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int mos
     private readonly List<Seat> expected = []; // those who joined, but for who was too late and is not back yet
     private readonly List<Seat> batch = [];
     private bool stepping;
+    private long ended; // the last step, on the clock of Stopwatch
 
     /// <summary>Steps so far, and the tokens in them.</summary>
     public (long Steps, long Tokens) Count { get; private set; }
@@ -72,7 +74,8 @@ internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int mos
                 leads = seat.Leads;
                 seat.Leads = false;
                 seat.Called.Reset();
-                if (called || stepping) continue;
+                // Who came during a step waits from the end of that on: the others are only then called back.
+                if (called || stepping || Stopwatch.GetElapsedTime(ended) < patience) continue;
                 // Waited long enough: those who are missing join again when they come.
                 for (var i = expected.Count - 1; i >= 0; i--)
                 {
@@ -147,7 +150,7 @@ internal sealed class DecodeQueue(Action<List<DecodeQueue.Seat>> decode, int mos
         lock (gate)
         {
             Count = (Count.Steps + 1, Count.Tokens + batch.Count);
-            stepping = false;
+            (stepping, ended) = (false, Stopwatch.GetTimestamp());
             foreach (var seat in batch)
             {
                 seat.IsDone = true;

@@ -30,7 +30,7 @@ public sealed partial class Engine
     /// Watches decode steps from now on, of all sessions, until the monitor is disposed: routes and times. While nobody watches, decoding does nothing for it.
     /// </summary>
     /// <exception cref="InvalidOperationException">Somebody watches already.</exception>
-    public DecodeMonitor Watch()
+    internal DecodeMonitor Watch()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         // A backend in host memory has computed an operation when it returns; others have only queued it.

@@ -12,10 +12,15 @@ using WarpDecode.Runtime.Text;
 namespace WarpDecode.Runtime;
 
 /// <summary>
-/// A loaded model. Conversations are <see cref="Session"/>s of it. Thread-safe: steps of several threads are taken one after
-/// another. Disposing it frees the cache and unmaps the file; its sessions are then unusable.
+/// A loaded model. Conversations are <see cref="Session"/>s of it.
 /// </summary>
-public sealed partial class Engine : IDisposable
+/// <remarks>
+/// Thread-safe: any member may be called from any thread at any time, <see cref="Dispose"/> too; steps of several threads are taken one after
+/// another, in the order of asking. Disposing waits for the step that is computed, and frees the cache, the device's memory and the file's map before it
+/// returns; what others then ask of the engine or its sessions throws <see cref="ObjectDisposedException"/>. Only <see cref="File"/> and its tensors
+/// are not for use while the engine may be disposed.
+/// </remarks>
+public sealed partial class Engine : IDisposable, IAsyncDisposable
 {
     internal const int PageTokens = 32;
 
@@ -24,6 +29,7 @@ public sealed partial class Engine : IDisposable
 
     private readonly Turns turns = new(); // of steps; taken before the lock
     private readonly Lock steps = new();
+    private readonly Lock reading = new(); // of the file by other than steps; may be taken under steps
     private readonly DecodeQueue queue;
     private readonly SessionPool pool;
     private readonly Session[] together;
@@ -47,7 +53,8 @@ public sealed partial class Engine : IDisposable
     private ChatTemplate? template;
     private readonly bool readsFile; // steps read weights from the map
     private bool borrowed; // the file is the caller's
-    private bool disposed;
+    private volatile bool disposed;
+    private bool freed;
 
     // Takes over the backend, not the file.
     private Engine(ModelFile file, EngineOptions options, IArchitecture architecture, ModelConfig config, IBackend backend, Placement placement)
@@ -104,7 +111,7 @@ public sealed partial class Engine : IDisposable
     public string Backend => $"{backend.Name} ({backend.Description})";
 
     /// <summary>How many tokens of a step go alone through the experts before they share what they read, in words; null where nothing depends on that.</summary>
-    public string? Experts => backend.Experts;
+    internal string? Experts => backend.Experts;
 
     /// <summary>What a user should know about how the model was opened, for example that the context was made smaller.</summary>
     public IReadOnlyList<string> Notes => notes;
@@ -114,11 +121,13 @@ public sealed partial class Engine : IDisposable
 
     /// <summary>The model's tokenizer; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is not supported.</exception>
-    public Tokenizer Tokenizer => tokenizer ?? Once(ref tokenizer, Tokenizer.FromMetadata(file, preTokenizer));
+    /// <exception cref="ObjectDisposedException">The engine was disposed before it was read.</exception>
+    public Tokenizer Tokenizer => Volatile.Read(ref tokenizer) ?? ReadFile(() => tokenizer ??= Tokenizer.FromMetadata(file, preTokenizer));
 
     /// <summary>The model's chat template; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is no template.</exception>
-    public ChatTemplate Template => template ?? Once(ref template, ChatTemplate.FromMetadata(file));
+    /// <exception cref="ObjectDisposedException">The engine was disposed before it was read.</exception>
+    public ChatTemplate Template => Volatile.Read(ref template) ?? ReadFile(() => template ??= ChatTemplate.FromMetadata(file));
 
     /// <summary>Tokens that the cache has room for beside what sessions hold.</summary>
     public long FreeTokens => (long)pages.Free * PageTokens;
@@ -134,7 +143,10 @@ public sealed partial class Engine : IDisposable
 
     private long TotalBytes => file.Tensors.Sum(t => t.Bytes);
 
-    internal int PagesPerSession => (ContextLength + PageTokens - 1) / PageTokens;
+    internal int PagesPerSession => PagesOf(ContextLength);
+
+    /// <summary>Pages of the cache that so many tokens take.</summary>
+    internal static int PagesOf(int tokens) => (tokens + PageTokens - 1) / PageTokens;
 
     internal int FreePages => pages.Free;
 
@@ -158,6 +170,25 @@ public sealed partial class Engine : IDisposable
     /// <exception cref="ArgumentException">An option that this model or machine cannot fulfil.</exception>
     /// <exception cref="OperationCanceledException">Loading was cancelled.</exception>
     public static Engine Open(string path, EngineOptions? options = null) => Open(path, options ?? new EngineOptions(), () => CudaDevice.Open());
+
+    /// <summary>Opens a model as <see cref="Open(string, EngineOptions?)"/> does, on a thread of its own.</summary>
+    /// <param name="path">What <see cref="ModelFile.Open"/> takes.</param>
+    /// <param name="options">How to open it; null for the defaults. Its <see cref="EngineOptions.Cancellation"/> ends loading too.</param>
+    /// <param name="cancellation">Ends loading between two tensors; what was opened until then is freed.</param>
+    /// <inheritdoc cref="Open(string, EngineOptions?)" path="/exception"/>
+    public static async Task<Engine> OpenAsync(string path, EngineOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new EngineOptions();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, options.Cancellation);
+        try
+        {
+            return await Background.Run(() => Open(path, options with { Cancellation = either.Token }), either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException("loading was cancelled", e, cancellation);
+        }
+    }
 
     /// <summary>Opens a model with a device of the caller's choice in the place of the GPU.</summary>
     /// <param name="path">A GGUF file.</param>
@@ -185,7 +216,7 @@ public sealed partial class Engine : IDisposable
                 try
                 {
                     var placement = Placement.Of(config, options);
-                    var gpu = device();
+                    var gpu = GpuSupport.IsSupported ? device() : throw GpuSupport.Missing; // a condition that a trimmer knows
                     var cuda = new CudaBackend(
                         gpu, filler?.Invoke(gpu), records: placement.IsWhole,
                         options: new CudaOptions(ExactTiles: options.Moe != MoeForm.WarpFp32, form, options.MoeAlone));
@@ -235,7 +266,8 @@ public sealed partial class Engine : IDisposable
         }
     }
 
-    /// <summary>Begins a conversation.</summary>
+    /// <summary>Begins a conversation. It takes room in the cache as tokens are appended to it.</summary>
+    /// <exception cref="ObjectDisposedException">The engine was disposed.</exception>
     public Session CreateSession()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -248,6 +280,9 @@ public sealed partial class Engine : IDisposable
     /// </summary>
     /// <param name="sessions">Different sessions of this engine, at most as many as it was opened for.</param>
     /// <param name="tokens">One token for each.</param>
+    /// <exception cref="ContextFullException">One does not fit; no session is changed.</exception>
+    /// <exception cref="ArgumentException">The numbers of sessions and tokens differ, there are more than the engine was opened for, one is there twice, or a token is outside the vocabulary.</exception>
+    /// <exception cref="ObjectDisposedException">The engine, or one of the sessions, was disposed.</exception>
     public void Decode(ReadOnlySpan<Session> sessions, ReadOnlySpan<int> tokens)
     {
         if (sessions.Length != tokens.Length) throw new ArgumentException($"{sessions.Length} sessions, but {tokens.Length} tokens");
@@ -259,16 +294,36 @@ public sealed partial class Engine : IDisposable
         }
     }
 
-    /// <summary>Frees the cache and unmaps the file.</summary>
+    /// <summary>Waits for the step that is computed, if there is one, frees the weights and the cache, and unmaps the file.</summary>
+    /// <exception cref="InvalidOperationException">It was called by a <see cref="LogitsReader"/>, in the middle of a step.</exception>
     public void Dispose()
     {
+        turns.CheckNotMine();
+        disposed = true; // who waits for a turn gives up when it comes
         pool.Dispose();
+        using var turn = turns.Take();
         lock (steps)
         {
-            if (disposed) return;
-            disposed = true;
-            backend.Dispose();
-            if (!borrowed) file.Dispose();
+            lock (reading)
+            {
+                if (freed) return;
+                freed = true;
+                backend.Dispose();
+                if (!borrowed) file.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Disposes the engine on another thread, so that the caller's does not wait for a step.</summary>
+    public ValueTask DisposeAsync() => new(Task.Run(Dispose));
+
+    /// <summary>Reads from the model's file, which is not unmapped meanwhile.</summary>
+    internal T ReadFile<T>(Func<T> read)
+    {
+        lock (reading)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            return read();
         }
     }
 
@@ -336,6 +391,7 @@ public sealed partial class Engine : IDisposable
     {
         lock (steps)
         {
+            ObjectDisposedException.ThrowIf(disposed, this);
             Forget(session);
             session.Truncate(pages, length);
         }
@@ -674,10 +730,6 @@ public sealed partial class Engine : IDisposable
             _ => throw new ArgumentException($"unknown form of experts {options.Moe}"),
         };
     }
-
-    // Of two that are made at the same time all get the first.
-    private static T Once<T>(ref T? field, T made)
-        where T : class => Interlocked.CompareExchange(ref field, made, null) ?? made;
 
     private KvShape KvShape(int count) => new(config.Layers, count, PageTokens, config.KvHeads, config.HeadDim, kvType);
 

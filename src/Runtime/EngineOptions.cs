@@ -46,7 +46,7 @@ public enum MoeForm
 }
 
 /// <summary>The forms as users type them.</summary>
-public static class MoeForms
+internal static class MoeForms
 {
     /// <summary>WarpFp32 is warp-fp32.</summary>
     public static string NameOf(MoeForm form) => form switch

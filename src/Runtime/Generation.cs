@@ -101,6 +101,10 @@ public sealed record GenerationResult(
 /// An answer while it is made. A thread of its own decodes; the text comes out of <see cref="Output"/> as whole UTF-8 characters,
 /// and a reader that falls behind makes the decoding wait.
 /// </summary>
+/// <remarks>
+/// Its members may be used from any thread, <see cref="Output"/> by one reader at a time. The session is the answer's until <see cref="Completion"/>; an
+/// engine that is disposed meanwhile ends it with <see cref="ObjectDisposedException"/>.
+/// </remarks>
 public sealed class Generation : IAsyncDisposable
 {
     private readonly Session session;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using WarpDecode.Formats;
 using WarpDecode.Kernels;
-using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime.Models;
 
 namespace WarpDecode.Runtime;

@@ -12,12 +12,12 @@ namespace WarpDecode.Runtime;
 /// <param name="Computable">Whether this runtime has kernels for the type.</param>
 /// <param name="Widened">What they become on a GPU, which has no kernels for the type itself; null if it has. Exact, but for FP64 and long integers.</param>
 /// <param name="GpuBytes">The bytes that widened matrices take there; those in the file if nothing is widened.</param>
-public sealed record WeightTypeSummary(WeightType Type, int Tensors, long Bytes, bool Computable, string? Widened, long GpuBytes);
+internal sealed record WeightTypeSummary(WeightType Type, int Tensors, long Bytes, bool Computable, string? Widened, long GpuBytes);
 
 /// <summary>
 /// What a model file holds, without loading it. Parts that cannot be read, or are not supported yet, say so in their place.
 /// </summary>
-public sealed record ModelSummary
+internal sealed record ModelSummary
 {
     private ModelSummary()
     {

@@ -6,12 +6,16 @@ namespace WarpDecode.Runtime;
 /// <summary>Receives the logits of one position while tokens are appended.</summary>
 /// <param name="position">Position in the session, from 0.</param>
 /// <param name="logits">One value for each token of the vocabulary; valid during the call.</param>
+/// <remarks>Called on the appending thread in the middle of a step, which all other sessions wait for: it may not use the engine or its sessions.</remarks>
 public delegate void LogitsReader(int position, ReadOnlySpan<float> logits);
 
 /// <summary>
-/// One timeline of a model: its tokens, their keys and values, and the logits after the last. Sessions of one engine may be
-/// used from several threads, each session from one at a time.
+/// One timeline of a model: its tokens, their keys and values, and the logits after the last.
 /// </summary>
+/// <remarks>
+/// Sessions of one engine may be used from several threads, each session from one at a time. Disposing it gives its room in the cache back at once.
+/// After the engine was disposed, every member that needs it throws <see cref="ObjectDisposedException"/>, but for <see cref="Dispose"/>.
+/// </remarks>
 public sealed class Session : IDisposable
 {
     private readonly Engine engine;
@@ -63,6 +67,8 @@ public sealed class Session : IDisposable
     /// <param name="cancellation">Stops between steps; the session then holds the tokens computed until then.</param>
     /// <exception cref="ContextFullException">They do not fit; the session is unchanged.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An id outside the vocabulary; the session is unchanged.</exception>
+    /// <exception cref="ObjectDisposedException">The session or its engine was disposed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Append(ReadOnlySpan<int> added, CancellationToken cancellation = default) => Append(added, null, cancellation);
 
     /// <summary>Appends tokens and gives the logits of each position to <paramref name="reader"/>, in order.</summary>
@@ -101,7 +107,9 @@ public sealed class Session : IDisposable
         return GenerationStream.ReadAsync(this, engine.Tokenizer, prompt, options ?? new GenerationOptions(), cancellation);
     }
 
-    /// <summary>Forgets all tokens from position <paramref name="length"/> on.</summary>
+    /// <summary>Forgets all tokens from position <paramref name="length"/> on; the logits go with them.</summary>
+    /// <param name="length">Tokens that stay, 0 to <see cref="Length"/>.</param>
+    /// <exception cref="ObjectDisposedException">The session or its engine was disposed.</exception>
     public void Rewind(int length)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -111,7 +119,8 @@ public sealed class Session : IDisposable
         engine.Truncate(this, length);
     }
 
-    /// <summary>A second session with the same past. The pages of the past are shared until one of the two writes to them.</summary>
+    /// <summary>A second session with the same past and logits. The pages of the past are shared until one of the two writes to them.</summary>
+    /// <exception cref="ObjectDisposedException">The session or its engine was disposed.</exception>
     public Session Fork()
     {
         ObjectDisposedException.ThrowIf(disposed, this);
@@ -132,7 +141,7 @@ public sealed class Session : IDisposable
         return engine.TryReadRouting(this, snapshot);
     }
 
-    /// <summary>Gives the session's pages back.</summary>
+    /// <summary>Gives the session's pages back to the engine's cache.</summary>
     public void Dispose()
     {
         if (disposed) return;

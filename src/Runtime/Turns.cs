@@ -20,13 +20,22 @@ internal sealed class Turns
         }
     }
 
-    /// <summary>Waits for its turn; disposing ends it.</summary>
-    public Turn Take()
+    /// <summary>Refuses a thread that has a turn: it is called back in the middle of a step.</summary>
+    public void CheckNotMine()
     {
         lock (gate)
         {
             if (owner == Thread.CurrentThread)
-                throw new InvalidOperationException("the engine computes a step: who is told of its logits cannot begin another");
+                throw new InvalidOperationException("the engine computes a step: who is told of its logits cannot begin another, nor dispose the engine");
+        }
+    }
+
+    /// <summary>Waits for its turn; disposing ends it.</summary>
+    public Turn Take()
+    {
+        CheckNotMine();
+        lock (gate)
+        {
             var mine = next++;
             while (served != mine) Monitor.Wait(gate);
             owner = Thread.CurrentThread;

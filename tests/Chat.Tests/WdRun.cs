@@ -121,6 +121,8 @@ internal sealed class Running : IDisposable
         }
     }
 
+    public int Id => process.Id;
+
     public void Send(byte[] bytes)
     {
         try

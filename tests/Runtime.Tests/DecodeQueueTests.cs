@@ -23,13 +23,19 @@ public sealed class DecodeQueueTests : IDisposable
     {
         var alone = new List<string>();
         for (var i = 0; i < Sessions; i++) alone.Add(await Answer(i));
-        var before = engine.Decoded;
-        Assert.Equal(before.Steps, before.Tokens);
-        var together = await Task.WhenAll(Enumerable.Range(0, Sessions).Select(i => Task.Run(() => Answer(i), Stop)));
-        Assert.Equal(alone, together);
-        var (steps, tokens) = (engine.Decoded.Steps - before.Steps, engine.Decoded.Tokens - before.Tokens);
-        Assert.Equal(before.Tokens, tokens);
-        Assert.True(tokens > 2 * steps, $"{tokens} tokens in {steps} steps");
+        var alonePerStep = engine.Decoded;
+        Assert.Equal(alonePerStep.Steps, alonePerStep.Tokens);
+        // On a busy machine one may begin when the others are done: then once more.
+        for (var round = 0; ; round++)
+        {
+            var before = engine.Decoded;
+            var together = await Task.WhenAll(Enumerable.Range(0, Sessions).Select(i => Task.Run(() => Answer(i), Stop)));
+            Assert.Equal(alone, together);
+            var (steps, tokens) = (engine.Decoded.Steps - before.Steps, engine.Decoded.Tokens - before.Tokens);
+            Assert.Equal(alonePerStep.Tokens, tokens);
+            if (tokens > 2 * steps) return;
+            Assert.True(round < 50, $"{tokens} tokens in {steps} steps");
+        }
     }
 
     [Fact]

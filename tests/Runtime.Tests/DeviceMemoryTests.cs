@@ -1,3 +1,4 @@
+using WarpDecode.Kernels;
 using WarpDecode.Kernels.Gpu;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Tests;

@@ -1,4 +1,5 @@
 using WarpDecode.Formats;
+using WarpDecode.Kernels;
 using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Runtime.Models;
 using WarpDecode.Tests;

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Text;
 using WarpDecode.Formats;
 using WarpDecode.Runtime.Text;
+using TokenType = System.CommandLine.Parsing.TokenType;
 
 namespace WarpDecode.Chat.Commands;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using WarpDecode.Kernels.Gpu.Formats;
 
@@ -7,6 +8,8 @@ namespace WarpDecode.Kernels.Gpu;
 /// Every kernel with every choice of its parameters, found by looking: a static method of this namespace that takes one struct
 /// named …Args. For tests, which compile them all, and for reading what they compile to.
 /// </summary>
+[RequiresUnreferencedCode("looks for types and methods")]
+[RequiresDynamicCode("makes instances of generic methods")]
 internal static class Catalog
 {
     private static readonly Type[] Formats =

@@ -15,7 +15,7 @@ namespace WarpDecode.Runtime.Benchmarking;
 /// A decode step includes the greedy choice of each sequence's next token, but what is decoded are random tokens: a model of
 /// random weights would repeat itself, and repeated tokens go to the same experts.
 /// </summary>
-public static class Benchmark
+internal static class Benchmark
 {
     private const int CountedSteps = 2; // in each repeat, beside those that are timed
     private const int SettlingSteps = 40; // as many calls as the runtime counts before it compiles again, and more

@@ -3,7 +3,7 @@ using WarpDecode.Formats;
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>What a benchmark measures.</summary>
-public sealed record BenchmarkOptions
+internal sealed record BenchmarkOptions
 {
     /// <summary>A GGUF file; null with <see cref="Synthetic"/>.</summary>
     public string? Model { get; init; }
@@ -49,4 +49,4 @@ public sealed record BenchmarkOptions
 /// <param name="What">What is measured now.</param>
 /// <param name="Done">Measurements done; all of them take about as long in each repeat.</param>
 /// <param name="Total">Measurements to do.</param>
-public readonly record struct BenchmarkProgress(string What, int Done, int Total);
+internal readonly record struct BenchmarkProgress(string What, int Done, int Total);

@@ -1,11 +1,13 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>What a benchmark found.</summary>
-public sealed record BenchmarkReport
+internal sealed record BenchmarkReport
 {
+    private const string Reflects = "The report becomes JSON by reflection.";
     private static readonly JsonSerializerOptions Format = new()
     {
         WriteIndented = true,
@@ -42,15 +44,19 @@ public sealed record BenchmarkReport
     public required IReadOnlyList<BenchmarkRow> Rows { get; init; }
 
     /// <summary>As JSON.</summary>
+    [RequiresUnreferencedCode(Reflects)]
+    [RequiresDynamicCode(Reflects)]
     public string ToJson() => JsonSerializer.Serialize(this, Format);
 
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="JsonException">It is something else.</exception>
+    [RequiresUnreferencedCode(Reflects)]
+    [RequiresDynamicCode(Reflects)]
     public static BenchmarkReport FromJson(string json) => JsonSerializer.Deserialize<BenchmarkReport>(json, Format) ?? throw new JsonException("null is no result");
 }
 
 /// <summary>What was measured in one setting.</summary>
-public sealed record BenchmarkRow
+internal sealed record BenchmarkRow
 {
     /// <summary>Name of <see cref="Test"/> for reading a prompt.</summary>
     public const string Prefill = "prefill";

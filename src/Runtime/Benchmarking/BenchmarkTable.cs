@@ -4,7 +4,7 @@ using System.Text;
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>A benchmark's result as a table for people.</summary>
-public static class BenchmarkTable
+internal static class BenchmarkTable
 {
     private const string Explanation =
         "Medians (min..max) over the repeats. Tokens/s are over all sequences of a step. MB: weights and cache that a step of decoding, or the whole prompt, "

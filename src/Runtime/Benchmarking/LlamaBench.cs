@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>Results of llama.cpp's llama-bench (<c>-o json</c>) beside ours. It decodes one sequence at a time.</summary>
-public static class LlamaBench
+internal static class LlamaBench
 {
     /// <summary>The report with llama-bench's tokens/s in the rows that measured the same: prompt or decoding, tokens, depth, GPU or CPU.</summary>
     /// <param name="report">Ours.</param>

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace WarpDecode.Runtime.Benchmarking;
 
 /// <summary>Values of one thing over the repeats of a run.</summary>
-public sealed class Rates
+internal sealed class Rates
 {
     private readonly List<double> values;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using WarpDecode.Runtime.Grammars;
@@ -110,7 +111,7 @@ internal sealed class ChatRequests
         var gbnf = RequestOptions.GrammarText(options);
         if (forms.Count == 0) return gbnf is null ? null : Compiled("gbnf:" + gbnf, () => Grammar.Parse(gbnf));
         if (gbnf is not null) throw new NotSupportedException("a grammar together with a response format or a required tool: give one of them");
-        var key = JsonSerializer.Serialize(forms.Select(f => new[] { f.Name, f.Before, f.Schema, f.After }));
+        var key = new JsonArray([.. forms.Select(f => new JsonArray(f.Name, f.Before, f.Schema, f.After))]).ToJsonString();
         return Compiled(key, () => AnswerGrammar.Of(forms, format.Calls?.Markers ?? [], tokenizer));
     }
 

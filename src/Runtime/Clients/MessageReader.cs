@@ -50,7 +50,7 @@ internal static class MessageReader
                     break;
                 case FunctionCallContent call:
                     names[call.CallId] = call.Name;
-                    calls.Add(new ToolCall(call.CallId, call.Name, JsonSerializer.Serialize(call.Arguments ?? new Dictionary<string, object?>(StringComparer.Ordinal), AIJsonUtilities.DefaultOptions)));
+                    calls.Add(new ToolCall(call.CallId, call.Name, JsonSerializer.Serialize(call.Arguments ?? new Dictionary<string, object?>(StringComparer.Ordinal), AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>)))));
                     break;
                 case FunctionResultContent answer:
                     answers++;

@@ -100,7 +100,7 @@ internal static class RequestOptions
     {
         if (parameters is null || JsonNode.Parse(parameters) is not JsonObject schema) return """{"type":"object"}""";
         if (schema["type"] is null) schema["type"] = "object";
-        return Closed(JsonSerializer.SerializeToElement(schema, AIJsonUtilities.DefaultOptions));
+        return Closed(JsonElement.Parse(schema.ToJsonString()));
     }
 
     /// <summary>
@@ -165,8 +165,8 @@ internal static class RequestOptions
         public JsonElement Object => given switch
         {
             JsonElement { ValueKind: JsonValueKind.Object } element => element,
-            JsonObject node => JsonSerializer.SerializeToElement(node, AIJsonUtilities.DefaultOptions),
-            IDictionary<string, object?> values => JsonSerializer.SerializeToElement(values, AIJsonUtilities.DefaultOptions),
+            JsonObject node => JsonElement.Parse(node.ToJsonString()),
+            IDictionary<string, object?> values => JsonSerializer.SerializeToElement(values, AIJsonUtilities.DefaultOptions.GetTypeInfo(typeof(IDictionary<string, object?>))),
             _ => throw Wrong("an object"),
         };
 

@@ -14,7 +14,7 @@ namespace WarpDecode.Runtime.Evaluation;
 /// accumulated, each path running the whole model by itself. The isolated reading is against FP64 throughout; the accumulated one
 /// against the reference backend, which adds in FP64 but stores FP32 between operations: below some 10⁻⁷ it says nothing.
 /// </summary>
-public static class Accuracy
+internal static class Accuracy
 {
     /// <summary>Measures the paths of the cpu and, if there is a GPU, of the cuda backend.</summary>
     /// <param name="path">A model file with a tokenizer.</param>

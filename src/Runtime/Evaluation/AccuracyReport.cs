@@ -4,7 +4,7 @@ namespace WarpDecode.Runtime.Evaluation;
 /// <param name="RelativeL2">√(Σ‖Δ‖² / Σ‖reference‖²).</param>
 /// <param name="OneMinusCosine">1 − cosine of all tokens' vectors, one after another; what is lost of a cosine near 1 is seen here.</param>
 /// <param name="MaxAbsolute">Largest |Δ| of any element.</param>
-public sealed record Deviation(double RelativeL2, double OneMinusCosine, double MaxAbsolute);
+internal sealed record Deviation(double RelativeL2, double OneMinusCosine, double MaxAbsolute);
 
 /// <summary>How far logits, and the distributions that they stand for, are from the reference's.</summary>
 /// <param name="RelativeL2">√(Σ‖Δ‖² / Σ‖reference‖²).</param>
@@ -12,7 +12,7 @@ public sealed record Deviation(double RelativeL2, double OneMinusCosine, double 
 /// <param name="MeanKl">Mean over the positions of KL(reference ‖ path), nats.</param>
 /// <param name="MaxKl">The largest of them.</param>
 /// <param name="Top1Agreement">Share of the positions whose likeliest token is the reference's.</param>
-public sealed record LogitsDeviation(double RelativeL2, double MaxAbsolute, double MeanKl, double MaxKl, double Top1Agreement);
+internal sealed record LogitsDeviation(double RelativeL2, double MaxAbsolute, double MeanKl, double MaxKl, double Top1Agreement);
 
 /// <summary>One way of computing the experts, against the reference.</summary>
 /// <param name="Key">Short name, for files.</param>
@@ -23,7 +23,7 @@ public sealed record LogitsDeviation(double RelativeL2, double MaxAbsolute, doub
 /// <param name="Excluded">
 /// Tokens of a layer left out of <paramref name="Isolated"/> because a backend that routes by itself chose other experts, over all layers; 0 on the cpu.
 /// </param>
-public sealed record PathAccuracy(
+internal sealed record PathAccuracy(
     string Key, string Name, IReadOnlyList<Deviation> Isolated, IReadOnlyList<Deviation> Accumulated, LogitsDeviation Logits, int Excluded)
 {
     /// <summary>Geometric mean over the layers of this path's isolated relative error over another's: above 1, the other is closer to FP64.</summary>
@@ -44,7 +44,7 @@ public sealed record PathAccuracy(
 /// <param name="Windows">Sequences that they stood in.</param>
 /// <param name="Paths">Warp decode first.</param>
 /// <param name="Notes">What a reader should know, for example that there is no GPU.</param>
-public sealed record AccuracyReport(
+internal sealed record AccuracyReport(
     string Model, string ExpertTypes, int Tokens, int Windows, IReadOnlyList<PathAccuracy> Paths, IReadOnlyList<string> Notes)
 {
     /// <summary>Layers of the model.</summary>
@@ -52,7 +52,7 @@ public sealed record AccuracyReport(
 }
 
 /// <summary>How to measure.</summary>
-public sealed record AccuracyOptions
+internal sealed record AccuracyOptions
 {
     /// <summary>Texts are cut into sequences of so many tokens at most.</summary>
     public int WindowTokens { get; init; } = 128;
@@ -73,4 +73,4 @@ public sealed record AccuracyOptions
 /// <summary>How far measuring is.</summary>
 /// <param name="Tokens">Tokens that the reference has computed.</param>
 /// <param name="Total">Tokens in all.</param>
-public readonly record struct AccuracyProgress(int Tokens, int Total);
+internal readonly record struct AccuracyProgress(int Tokens, int Total);

@@ -62,7 +62,7 @@ internal sealed class AnswerBatch
         {
             token = greedy.Sample(answer.Session);
         }
-        catch (InvalidOperationException e)
+        catch (InvalidOperationException e) when (e is not ObjectDisposedException)
         {
             throw new ModelOutputException(e.Message, e);
         }

@@ -112,7 +112,7 @@ public sealed class BaseFile : IDisposable
 
     /// <summary>Checks that a model's logits can be compared with those of the file.</summary>
     /// <exception cref="EvaluationException">They are of another vocabulary, or the model begins a window otherwise.</exception>
-    public void CheckModel(Engine engine)
+    internal void CheckModel(Engine engine)
     {
         ArgumentNullException.ThrowIfNull(engine);
         const string advice = "Compare runs of one model only: in another precision, or on another backend.";
@@ -130,7 +130,7 @@ public sealed class BaseFile : IDisposable
     /// <summary>Checks that the file is of a text, as far as its windows reach.</summary>
     /// <param name="text">The text's tokens, from <see cref="Perplexity.Tokenize"/>.</param>
     /// <exception cref="EvaluationException">It is of another.</exception>
-    public void CheckText(ReadOnlySpan<int> text)
+    internal void CheckText(ReadOnlySpan<int> text)
     {
         var same = text.CommonPrefixLength(tokens);
         if (same < tokens.Length)

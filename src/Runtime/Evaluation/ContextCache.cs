@@ -7,11 +7,11 @@ namespace WarpDecode.Runtime.Evaluation;
 internal sealed class ContextCache : IDisposable
 {
     private readonly Engine engine;
-    private readonly EvalPlan plan;
+    private readonly Prompt[] prompts;
     private Session? root;
     private string? category;
 
-    public ContextCache(Engine engine, EvalPlan plan) => (this.engine, this.plan) = (engine, plan);
+    public ContextCache(Engine engine, Prompt[] prompts) => (this.engine, this.prompts) = (engine, prompts);
 
     /// <summary>A session that has read the item's context; the caller's to dispose.</summary>
     public Session Read(int index, CancellationToken cancellation)
@@ -31,22 +31,22 @@ internal sealed class ContextCache : IDisposable
 
     /// <summary>A session that has read what the item's context shares with others; the caller's to dispose.</summary>
     public Session Begin(int index, CancellationToken cancellation) =>
-        plan.Prompts[index].Shared == 0 ? engine.CreateSession() : Root(index, cancellation).Fork();
+        prompts[index].Shared == 0 ? engine.CreateSession() : Root(index, cancellation).Fork();
 
     /// <summary>What the item's context has of its own: at least one token.</summary>
-    public ReadOnlyMemory<int> Rest(int index) => plan.Prompts[index].Context.AsMemory(plan.Prompts[index].Shared);
+    public ReadOnlyMemory<int> Rest(int index) => prompts[index].Context.AsMemory(prompts[index].Shared);
 
     public void Dispose() => root?.Dispose();
 
     private Session Root(int index, CancellationToken cancellation)
     {
-        if (root is not null && category == plan.Task.Items[index].Category) return root;
+        if (root is not null && category == prompts[index].Category) return root;
         root?.Dispose();
         root = engine.CreateSession();
-        category = plan.Task.Items[index].Category;
+        category = prompts[index].Category;
         try
         {
-            root.Append(plan.Prompts[index].Context.AsSpan(0, plan.Prompts[index].Shared), cancellation);
+            root.Append(prompts[index].Context.AsSpan(0, prompts[index].Shared), cancellation);
             return root;
         }
         catch

@@ -5,16 +5,10 @@ using WarpDecode.Runtime.Text;
 
 namespace WarpDecode.Runtime.Evaluation;
 
-/// <summary>An item as tokens.</summary>
-/// <param name="Context">What the model reads; at least one token.</param>
-/// <param name="Choices">The continuations, each of at least one token; null for a generation.</param>
-internal sealed record Prompt(int[] Context, int[][]? Choices)
-{
-    /// <summary>Tokens of <see cref="Context"/>, from the first on, that all items of the category begin with; fewer than it has.</summary>
-    public int Shared { get; set; }
-}
-
-/// <summary>A task as the tokens of one model: made before the model is opened, so that it is opened with the room that the task needs.</summary>
+/// <summary>
+/// A task as the tokens of one model: made before the model is opened, so that it is opened with the room that the task needs. Immutable and safe to use
+/// from many threads.
+/// </summary>
 public sealed class EvalPlan
 {
     private readonly string advice = "Leave the item out, or take a model with a longer context.";
@@ -30,7 +24,7 @@ public sealed class EvalPlan
         for (var i = 0; i < prompts.Length; i++)
         {
             var more = prompts[i].Choices is null ? MaxTokens(i) - 1 : 0; // the last token of an answer is not read
-            ContextLength = (int)Math.Clamp((long)Least(prompts[i]) + more, ContextLength, trained);
+            ContextLength = (int)Math.Clamp((long)prompts[i].Least + more, ContextLength, trained);
         }
     }
 
@@ -92,7 +86,8 @@ public sealed class EvalPlan
             }
         });
         first?.Error.Throw();
-        FindShared(task, prompts);
+        // Over all items of the task and not over those that are left to do, so that a resumed run computes as an uninterrupted one.
+        Prompt.FindShared(prompts);
         return new EvalPlan(task, options, tokenizer, prompts, trained);
     }
 
@@ -104,25 +99,9 @@ public sealed class EvalPlan
     {
         for (var i = 0; i < Prompts.Length; i++)
         {
-            var least = Least(Prompts[i]);
+            var least = Prompts[i].Least;
             if (least <= contextLength) continue;
             EvalFileException.Throw("the item is too long", Task.Path, Task.Items[i].Line, null, $"at most {contextLength} tokens, the context", $"{least}", advice);
-        }
-    }
-
-    // Tokens without which there is no result: of a choice all but the last are read.
-    private static int Least(Prompt prompt) => prompt.Context.Length + (prompt.Choices is null ? 0 : prompt.Choices.Max(choice => choice.Length) - 1);
-
-    // Over all items of the task and not over those that are left to do, so that a resumed run computes as an uninterrupted one.
-    private static void FindShared(EvalTask task, Prompt[] prompts)
-    {
-        foreach (var group in prompts.Select((prompt, i) => (prompt, task.Items[i].Category)).GroupBy(one => one.Category, one => one.prompt, StringComparer.Ordinal))
-        {
-            var all = group.ToList();
-            if (all.Count == 1) continue;
-            var shared = all.Min(prompt => prompt.Context.Length) - 1;
-            foreach (var prompt in all) shared = Math.Min(shared, all[0].Context.AsSpan().CommonPrefixLength(prompt.Context));
-            foreach (var prompt in all) prompt.Shared = shared;
         }
     }
 }

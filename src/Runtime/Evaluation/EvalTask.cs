@@ -6,6 +6,7 @@ namespace WarpDecode.Runtime.Evaluation;
 /// Questions with their right answers, from a file of one JSON object a line. A multiple choice is
 /// <c>{context | messages, choices, answer}</c>, its answer an index from 0 or a letter; a generation is
 /// <c>{prompt | messages, answer | answers | regex, max_tokens?, stop?}</c>. Both may have an <c>id</c> and a <c>category</c>.
+/// Immutable and safe to use from many threads.
 /// </summary>
 public sealed class EvalTask
 {

@@ -1,6 +1,6 @@
 namespace WarpDecode.Runtime.Evaluation;
 
-/// <summary>Puts the items of a task to a model.</summary>
+/// <summary>Puts the items of a task to a model. Thread-safe, as the engine is.</summary>
 public static class Evaluator
 {
     /// <summary>Runs a task, or the rest of one that was interrupted.</summary>
@@ -43,11 +43,19 @@ public static class Evaluator
         }
 
         int[] left = [.. Enumerable.Range(0, task.Count).Where(i => verdicts[i] is null)];
-        using (var contexts = new ContextCache(engine, plan))
+        using (var contexts = new ContextCache(engine, plan.Prompts))
         {
-            new ChoiceBatch(engine, plan, contexts).Run(left.Where(i => plan.Prompts[i].Choices is not null), Finished, cancellation);
+            new ChoiceBatch(engine, plan.Prompts, plan.Options.Batch, contexts).Run(
+                left.Where(i => plan.Prompts[i].Choices is not null), (i, scores) => Finished(new ItemResult(i, [.. scores.Select(score => score.LogProbability)])), cancellation);
             new AnswerBatch(engine, plan, contexts).Run(left.Where(i => plan.Prompts[i].Choices is null), Finished, cancellation);
         }
         return EvalReport.Of([.. verdicts.Select((verdict, i) => (task.Items[i], verdict!.Value))]);
     }
+
+    /// <summary>Runs a task on a thread of its own, which is also told of the progress.</summary>
+    /// <inheritdoc cref="Run"/>
+    public static Task<EvalReport> RunAsync(
+        Engine engine, EvalPlan plan, string resultsPath, bool restart = false, IProgress<EvalProgress>? progress = null,
+        CancellationToken cancellation = default) =>
+        Background.Run(() => Run(engine, plan, resultsPath, restart, progress, cancellation), cancellation);
 }

@@ -13,7 +13,7 @@ public readonly record struct Interval(double Low, double High)
     /// </summary>
     /// <param name="right">Successes.</param>
     /// <param name="total">Trials; of none the interval is [0, 1].</param>
-    public static Interval Wilson(int right, int total)
+    internal static Interval Wilson(int right, int total)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(right);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(right, total);

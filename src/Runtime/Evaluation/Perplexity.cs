@@ -76,7 +76,7 @@ public sealed record PerplexityResult
 /// <summary>
 /// How well a model predicts a text. By default exactly as llama.cpp's perplexity tool does it: the text is cut into windows of
 /// one length, each computed from an empty session; where the model begins texts with a BOS, that takes the place of the window's
-/// first token; the mean is taken over the second half of each window.
+/// first token; the mean is taken over the second half of each window. Thread-safe, as the engine is.
 /// </summary>
 public static class Perplexity
 {
@@ -107,6 +107,11 @@ public static class Perplexity
         var plan = Plan(tokens.Span, options);
         return new PerplexityRun(engine, tokens, plan, options, cancellation).Result();
     }
+
+    /// <summary>Evaluates a text on a thread of its own.</summary>
+    /// <inheritdoc cref="Run"/>
+    public static Task<PerplexityResult> RunAsync(Engine engine, ReadOnlyMemory<int> tokens, PerplexityOptions? options = null, CancellationToken cancellation = default) =>
+        Background.Run(() => Run(engine, tokens, options, cancellation), cancellation);
 
     /// <summary>The token that takes the place of a window's first one, if the model asks for one.</summary>
     internal static int? BeginsWith(Tokenizer tokenizer) => tokenizer.AddBos ? tokenizer.Bos : null;

@@ -6,10 +6,8 @@ namespace WarpDecode.Runtime.Evaluation;
 
 /// <summary>Items as token ids, with the examples before them. Safe to use from many threads.</summary>
 /// <remarks>
-/// A choice's tokens are those by which encoding context and choice as one text is longer than the context's own, and white space at
-/// the end of a context belongs to its choices, as EleutherAI's lm-evaluation-harness has it: a byte-level tokenizer puts a space into
-/// the token of the word that follows. A task file's texts may spell control tokens, for ChatML written out; what messages and
-/// their choices say is text.
+/// Texts and choices become tokens as <see cref="Continuations"/> has it: a task file's texts may spell control tokens, for ChatML written
+/// out; what messages and their choices say is text.
 /// </remarks>
 internal sealed class PromptEncoder
 {
@@ -41,10 +39,8 @@ internal sealed class PromptEncoder
             before.Append(spaced ? "" : " ").Append(answer).Append(AfterExample);
         }
         var text = before.Append(item.Text).ToString();
-        if (item.Choices is null) return new Prompt(Begin(item, text), null);
-        var trimmed = text.TrimEnd();
-        return new Prompt(Begin(item, trimmed), Choices(item, tokenizer.Encode(trimmed, addSpecial: false, parseSpecial: true).Length,
-            choice => tokenizer.Encode(text + choice, addSpecial: false, parseSpecial: true)));
+        var (context, choices) = item.Choices is null ? (Continuations.Begin(tokenizer, text), null) : Continuations.Of(tokenizer, text, item.Choices);
+        return Checked(item, context, choices);
     }
 
     private Prompt EncodeChat(TaskItem item)
@@ -61,38 +57,20 @@ internal sealed class PromptEncoder
             messages.Add(new ChatMessage("assistant", RightAnswer(example)));
         }
         messages.AddRange(item.Messages!.Skip(own));
-        TextPart[] parts = [.. template!.RenderParts(messages, new TemplateOptions { AddGenerationPrompt = true })];
-        var context = tokenizer.Encode(parts, addSpecial: false);
+        var parts = template!.RenderParts(messages, new TemplateOptions { AddGenerationPrompt = true });
+        var (context, choices) = Continuations.Of(tokenizer, parts, item.Choices ?? []);
+        return Checked(item, context, item.Choices is null ? null : choices);
+    }
+
+    private Prompt Checked(TaskItem item, int[] context, int[][]? choices)
+    {
         if (context.Length == 0) ThrowEmpty(item);
-        return new Prompt(context, item.Choices is null ? null : Choices(item, context.Length,
-            choice => tokenizer.Encode([.. parts, new TextPart(choice, Trusted: false)], addSpecial: false)));
-    }
-
-    // Never an EOS: the text goes on. Without any token there is nothing to continue, so then a token that a text begins after.
-    private int[] Begin(TaskItem item, string text)
-    {
-        var ids = tokenizer.Encode(text, addSpecial: false, parseSpecial: true);
-        if (tokenizer.AddBos) return [tokenizer.Bos!.Value, .. ids];
-        if (ids.Length > 0) return ids;
-        var beginning = tokenizer.Bos ?? tokenizer.Eos;
-        if (beginning is null) ThrowEmpty(item);
-        return [beginning.Value];
-    }
-
-    private int[][] Choices(TaskItem item, int context, Func<string, int[]> encode)
-    {
-        var choices = new int[item.Choices!.Length][];
-        for (var i = 0; i < choices.Length; i++)
+        if (choices is not null && Array.FindIndex(choices, choice => choice.Length == 0) is >= 0 and var i)
         {
-            var whole = encode(item.Choices[i]);
-            if (whole.Length <= context)
-            {
-                EvalFileException.Throw("the choice adds no token to the context:", task.Path, item.Line, $"choices[{i}]", "a text with tokens of its own",
-                    $"'{item.Choices[i]}'", "Move the border between context and choices to where a word begins.");
-            }
-            choices[i] = whole[context..];
+            EvalFileException.Throw("the choice adds no token to the context:", task.Path, item.Line, $"choices[{i}]", "a text with tokens of its own",
+                $"'{item.Choices![i]}'", "Move the border between context and choices to where a word begins.");
         }
-        return choices;
+        return new Prompt(context, choices) { Category = item.Category };
     }
 
     private List<TaskItem> Examples(TaskItem item)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace WarpDecode.Runtime.Grammars;
 
-/// <summary>A form that a text must have, compiled. Immutable, for any number of conversations and threads.</summary>
+/// <summary>A form that a text must have, compiled. Immutable and safe to use from many threads, for any number of answers.</summary>
 public sealed class Grammar
 {
     private readonly Automaton automaton;

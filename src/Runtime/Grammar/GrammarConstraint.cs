@@ -5,7 +5,8 @@ namespace WarpDecode.Runtime.Grammars;
 
 /// <summary>
 /// Keeps an answer within a grammar: only tokens may come whose bytes go on as the grammar allows, and those that end a turn exactly where the
-/// text is complete. Belongs to one conversation; what is found out about the grammar and the vocabulary is shared by all.
+/// text is complete. Belongs to one answer, and is not for several threads at once; what is found out about the grammar and the vocabulary is shared by
+/// all of them, which may be on different threads.
 /// </summary>
 public sealed class GrammarConstraint : ITokenConstraint
 {

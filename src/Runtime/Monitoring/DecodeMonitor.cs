@@ -9,7 +9,7 @@ namespace WarpDecode.Runtime.Monitoring;
 /// routes are copied to the host for as many steps as cost a hundredth of the time at most, and the times of a step's parts are not known:
 /// the step is one recorded graph.
 /// </summary>
-public sealed class DecodeMonitor : IDisposable
+internal sealed class DecodeMonitor : IDisposable
 {
     // A step counts half after about 22 others.
     private const double Keep = 1 - (1 / 32.0);

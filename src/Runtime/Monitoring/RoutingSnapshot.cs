@@ -1,6 +1,7 @@
 namespace WarpDecode.Runtime.Monitoring;
 
-/// <summary>Which experts one token went to in every layer, and with which weights. Reused: reading into it allocates nothing.</summary>
+/// <summary>Which experts one token went to in every layer, and with which weights. Reused: reading into it
+/// allocates nothing. Not for several threads at once.</summary>
 public sealed class RoutingSnapshot
 {
     private readonly int[] ids;
@@ -47,7 +48,7 @@ public sealed class RoutingSnapshot
 
     /// <summary>Takes over what another has.</summary>
     /// <exception cref="ArgumentException">It is of another size.</exception>
-    public void CopyFrom(RoutingSnapshot other)
+    internal void CopyFrom(RoutingSnapshot other)
     {
         ArgumentNullException.ThrowIfNull(other);
         if ((other.Layers, other.TopK) != (Layers, TopK)) throw new ArgumentException($"routes of {other.Layers} layers × {other.TopK} experts do not fit {Layers} × {TopK}");

@@ -1,7 +1,7 @@
 namespace WarpDecode.Runtime.Monitoring;
 
 /// <summary>Over which tokens a load is taken.</summary>
-public enum LoadWindow
+internal enum LoadWindow
 {
     /// <summary>The last tokens: an older token counts half as much after every half-life.</summary>
     Recent,
@@ -11,7 +11,7 @@ public enum LoadWindow
 }
 
 /// <summary>How often each expert of each layer was chosen, how even that is, and how much is left to chance. Not thread-safe.</summary>
-public sealed class RoutingStatistics
+internal sealed class RoutingStatistics
 {
     // Instead of making all older counts smaller with every token, each token counts more than the last; before that overflows, all is scaled back.
     private const double LargestUnit = 1e200;

@@ -1,7 +1,7 @@
 namespace WarpDecode.Runtime.Monitoring;
 
 /// <summary>A part of a step.</summary>
-public enum StepPart
+internal enum StepPart
 {
     /// <summary>The token's row of the embedding, and rope's angles.</summary>
     Embedding,
@@ -29,7 +29,7 @@ public enum StepPart
 /// <param name="Part">Which.</param>
 /// <param name="Seconds">Its time; null where a step is not computed part by part, as on a GPU.</param>
 /// <param name="Bytes">Weights, or keys and values, that it reads at least.</param>
-public readonly record struct PartProfile(StepPart Part, double? Seconds, double Bytes);
+internal readonly record struct PartProfile(StepPart Part, double? Seconds, double Bytes);
 
 /// <summary>Where the time of a decode step goes, averaged over the last steps, of which older ones count less.</summary>
 /// <param name="Steps">Steps measured so far.</param>
@@ -37,7 +37,7 @@ public readonly record struct PartProfile(StepPart Part, double? Seconds, double
 /// <param name="Seconds">Time of a step, until its logits are there.</param>
 /// <param name="Parts">Its parts, in the order of <see cref="StepPart"/>.</param>
 /// <param name="ReadBandwidth">GB/s that memory is read with at best; null while that is not known.</param>
-public sealed record StepProfile(long Steps, int Tokens, double Seconds, IReadOnlyList<PartProfile> Parts, double? ReadBandwidth)
+internal sealed record StepProfile(long Steps, int Tokens, double Seconds, IReadOnlyList<PartProfile> Parts, double? ReadBandwidth)
 {
     /// <summary>Bytes that a step reads at least: weights of what is active, once, and keys and values.</summary>
     public double Bytes => Parts.Sum(p => p.Bytes);

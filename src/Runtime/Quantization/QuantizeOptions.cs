@@ -72,8 +72,11 @@ public sealed record QuantizePlan(IReadOnlyList<QuantizedTensor> Tensors, IReadO
 }
 
 /// <summary>A quantization that cannot be.</summary>
-public sealed class QuantizeException(string message, string advice) : Exception(message)
+public sealed class QuantizeException : Exception
 {
+    internal QuantizeException(string message, string advice)
+        : base(message) => Advice = advice;
+
     /// <summary>What the user can do about it, in one sentence.</summary>
-    public string Advice { get; } = advice;
+    public string Advice { get; }
 }

@@ -1,8 +1,8 @@
 namespace WarpDecode.Runtime.Sampling;
 
 /// <summary>
-/// What the next token may be, for text that must have a form: a grammar, a JSON schema. Belongs to one conversation; the sampler asks for the
-/// mask before it chooses and tells every token that it chose.
+/// What the next token may be, for text that must have a form: a grammar, a JSON schema. Belongs to one answer and is used by one thread at a time; the
+/// sampler asks for the mask before it chooses and tells every token that it chose.
 /// </summary>
 public interface ITokenConstraint
 {

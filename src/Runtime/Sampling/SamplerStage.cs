@@ -34,7 +34,7 @@ public enum SamplerStage
 }
 
 /// <summary>Names of the stages, as llama.cpp has them.</summary>
-public static class SamplerStages
+internal static class SamplerStages
 {
     private static readonly (SamplerStage Stage, string[] Names)[] All =
     [

@@ -8,6 +8,7 @@ namespace WarpDecode.Runtime.Text;
 /// <summary>
 /// A model's chat template: a conversation as the one text that the model was trained to continue. Templates are Jinja, set up as
 /// Hugging Face transformers sets it up: sandboxed, with trim_blocks, lstrip_blocks, break and continue, and generation blocks.
+/// Immutable and safe to use from many threads.
 /// </summary>
 public sealed class ChatTemplate
 {

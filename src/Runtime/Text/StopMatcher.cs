@@ -11,7 +11,7 @@ namespace WarpDecode.Runtime.Text;
 /// The stop string that is complete first wins; of several complete at the same byte the longest. Put it before
 /// <see cref="Utf8Stream"/>: stop strings are whole characters, so what is held back or cut off is, too.
 /// </remarks>
-public sealed class StopMatcher
+internal sealed class StopMatcher
 {
     // Knuth, Morris and Pratt: matched[i] bytes at the end of the stream are the beginning of stops[i]. So nothing needs a buffer:
     // the bytes held back are stops[holder][..held], for the longest such beginning.

@@ -10,7 +10,7 @@ public sealed class TemplateException : Exception
     /// <param name="line">Line of the template, from 1.</param>
     /// <param name="column">Column, from 1.</param>
     /// <param name="inner">What caused it.</param>
-    public TemplateException(string kind, string reason, string template, int line, int column, Exception? inner = null)
+    internal TemplateException(string kind, string reason, string template, int line, int column, Exception? inner = null)
         : base($"{reason} ({template}, line {line}, column {column})", inner) =>
         (Kind, Reason, Template, Line, Column) = (kind, reason, template, line, column);
 

@@ -106,6 +106,7 @@ public abstract class Tokenizer
     }
 
     /// <summary>Text to ids.</summary>
+    /// <returns>Token ids [tokens]; none for an empty text without special tokens.</returns>
     /// <param name="text">Any text.</param>
     /// <param name="addSpecial">Adds <see cref="Bos"/> and <see cref="Eos"/> where the model asks for them.</param>
     /// <param name="parseSpecial">
@@ -144,7 +145,7 @@ public abstract class Tokenizer
     /// <param name="to">Where the bytes go.</param>
     /// <param name="special">Appends the text of control tokens too; otherwise they add nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
-    public void AppendBytes(int id, IBufferWriter<byte> to, bool special)
+    internal void AppendBytes(int id, IBufferWriter<byte> to, bool special)
     {
         var piece = Bytes(id);
         if (special || !IsControl(id)) to.Write(piece);

@@ -8,7 +8,7 @@ namespace WarpDecode.Runtime.Text;
 /// beginning of one is held back until the rest is there. Bytes that are no UTF-8 become U+FFFD, one for each maximal subpart
 /// (Unicode standard, section 3.9), the same wherever the pieces were cut. Allocates nothing after construction.
 /// </summary>
-public sealed class Utf8Stream
+internal sealed class Utf8Stream
 {
     private readonly byte[] held = new byte[4];
     private int heldCount;

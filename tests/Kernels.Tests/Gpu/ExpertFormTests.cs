@@ -1,7 +1,6 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Cpu;
 using WarpDecode.Kernels.Gpu;
-using WarpDecode.Kernels.Gpu.Device;
 using Xunit;
 
 namespace WarpDecode.Kernels.Tests.Gpu;

@@ -1,6 +1,5 @@
 using WarpDecode.Formats;
 using WarpDecode.Kernels.Gpu;
-using WarpDecode.Kernels.Gpu.Device;
 using WarpDecode.Kernels.Reference;
 using Xunit;
 
@@ -168,7 +167,8 @@ public sealed class OperationTests : IDisposable
     [MemberData(nameof(Experts))]
     public void ExpertsAgree(WeightType type, int tokens, int experts, int topK, int columns, int rows)
     {
-        TestDevice.SkipSlow(TestDevice.IsOfMany(type));
+        // Rows that are longer than a warp takes at once: of one float type and one quantized one.
+        TestDevice.SkipSlow(TestDevice.IsOfMany(type) || (columns > 1000 && type is not (WeightType.BF16 or WeightType.Q4_K)));
         var router = Load(WeightType.F32, [experts, 8]);
         var (gate, up, down) = (Load(type, [experts, rows, columns]), Load(type, [experts, rows, columns]), Load(type, [experts, rows, columns]));
         var step = Decode(new int[tokens], new int[tokens]);
@@ -196,7 +196,7 @@ public sealed class OperationTests : IDisposable
     [InlineData(2, 8, 8, true)]
     public void RoutesAgree(int tokens, int experts, int topK, bool normalize)
     {
-        TestDevice.SkipSlow(tokens == 2 && experts == 8);
+        TestDevice.SkipSlow(experts != 70); // fewer experts, and weights that are normalized, are in ExpertsAgree
         var router = Load(WeightType.BF16, [experts, 32]);
         var step = Decode(new int[tokens], new int[tokens]);
         gpu.Begin(step);

@@ -32,8 +32,11 @@ public sealed class TopLogitsTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void TheBestComeInOrder(int rows, int vocabulary, int count) =>
+    public void TheBestComeInOrder(int rows, int vocabulary, int count)
+    {
+        TestDevice.SkipSlow((rows == 3 && count == 128) || count == 40);
         Check(rows, vocabulary, count, (_, _) => (2 * random.NextSingle()) - 1);
+    }
 
     [Theory]
     [InlineData(300, 30)]

@@ -1,6 +1,6 @@
 using WarpDecode.Bench;
 using WarpDecode.Formats;
-using WarpDecode.Kernels.Gpu.Device;
+using WarpDecode.Kernels;
 using WarpDecode.Runtime.Benchmarking;
 using WarpDecode.Tests;
 using Xunit;

@@ -215,7 +215,8 @@ public sealed class PerplexityTests : IDisposable
         session.Append(tokens, (_, logits) =>
         {
             double[] row = [.. logits];
-            all.Add([.. row.Select(x => Math.Exp(x - LogSumExp(row)))]);
+            var sum = LogSumExp(row);
+            all.Add([.. row.Select(x => Math.Exp(x - sum))]);
         });
         return all;
     }

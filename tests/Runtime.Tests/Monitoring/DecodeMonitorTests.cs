@@ -122,7 +122,7 @@ public class DecodeMonitorTests
     }
 
     [Fact]
-    public void TheMemoryIsMeasuredWhenTheEngineRests()
+    public async Task TheMemoryIsMeasuredWhenTheEngineRests()
     {
         using var engine = RoutingTests.Open("cpu");
         using var session = engine.CreateSession();
@@ -131,8 +131,17 @@ public class DecodeMonitorTests
         Assert.NotNull(monitor.BandwidthNote);
         using (var soon = new CancellationTokenSource(TimeSpan.FromMilliseconds(50)))
         {
-            // A step was just computed: it waits, and is cancelled meanwhile.
+            // Steps are computed: it waits, and is cancelled meanwhile.
+            var busy = Task.Run(() =>
+            {
+                while (!soon.IsCancellationRequested)
+                {
+                    session.Rewind(0);
+                    session.Append([1]);
+                }
+            });
             Assert.Throws<OperationCanceledException>(() => monitor.MeasureReadBandwidth(soon.Token));
+            await busy;
             Assert.Null(monitor.Profile!.ReadBandwidth);
         }
         monitor.MeasureReadBandwidth(TestContext.Current.CancellationToken);

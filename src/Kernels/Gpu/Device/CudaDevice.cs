@@ -85,6 +85,7 @@ internal sealed unsafe class CudaDevice : GpuDevice
     public static CudaDevice Open(int ordinal = 0, string? cacheFolder = null)
     {
         const string advice = "Use --backend cpu, or install NVIDIA's driver.";
+        if (!GpuSupport.IsSupported) throw GpuSupport.Missing;
         if (!Driver.IsInstalled) throw new GpuException($"no NVIDIA driver: {Driver.FileName} cannot be loaded", advice);
         var error = Driver.cuInit(0);
         if (error != 0) throw new GpuException($"the NVIDIA driver does not start: {Driver.NameOf(error)}", advice);

@@ -5,7 +5,8 @@ namespace WarpDecode.Runtime.Text;
 
 /// <summary>
 /// How a model writes its answers: which texts hold reasoning, and how it writes calls of tools. Found in the text of its chat
-/// template and in its vocabulary; where these name nothing that is known, an answer is content and nothing else.
+/// template and in its vocabulary; where these name nothing that is known, an answer is content and nothing else. Immutable and safe to use from
+/// many threads.
 /// </summary>
 public sealed class AnswerFormat
 {
@@ -53,14 +54,14 @@ public sealed class AnswerFormat
     /// <summary>The format of an answer that is content and nothing else.</summary>
     public static AnswerFormat None { get; } = new("none", null, [], []);
 
-    /// <summary>Names that <see cref="Detect"/> takes for formats of calls.</summary>
+    /// <summary>Names of formats of calls, for <see cref="Of"/> and <see cref="FromMetadata"/>.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Families.Select(f => f.Name)];
 
     /// <summary>Name of the format of calls; <c>text</c> where there are none, <c>none</c> where there is no reasoning either.</summary>
     public string Name { get; }
 
     /// <summary>The format in words: <c>hermes tool calls, &lt;think&gt; reasoning</c>.</summary>
-    public string Description =>
+    internal string Description =>
         this == None ? "content only"
         : IsHarmony ? "harmony channels"
         : (Calls is null ? "no tool calls" : $"{Name} tool calls") + ", "
@@ -79,6 +80,7 @@ public sealed class AnswerFormat
     /// <param name="file">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="name">A name of <see cref="Names"/> that is taken whatever the template says of calls; null finds it.</param>
+    /// <exception cref="ArgumentException">There is no format of that name.</exception>
     public static AnswerFormat FromMetadata(ModelFile file, Tokenizer tokenizer, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -96,10 +98,13 @@ public sealed class AnswerFormat
     /// <summary>Finds the format of an open model: that of its own templates, or of the one it was opened with.</summary>
     /// <param name="engine">The model.</param>
     /// <param name="name">A name of <see cref="Names"/> that is taken whatever the template says of calls; null finds it.</param>
+    /// <exception cref="ArgumentException">There is no format of that name.</exception>
+    /// <exception cref="ModelFileException">The file has no tokenizer that is supported.</exception>
+    /// <exception cref="ObjectDisposedException">The engine was disposed.</exception>
     public static AnswerFormat Of(Engine engine, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(engine);
-        return engine.GivenTemplate is { } given ? Detect(given.Text, IsToken(engine.Tokenizer), name) : FromMetadata(engine.File, engine.Tokenizer, name);
+        return engine.GivenTemplate is { } given ? Detect(given.Text, IsToken(engine.Tokenizer), name) : engine.ReadFile(() => FromMetadata(engine.File, engine.Tokenizer, name));
     }
 
     /// <summary>Finds the format that a chat template declares.</summary>
@@ -107,7 +112,7 @@ public sealed class AnswerFormat
     /// <param name="hasToken">Whether the vocabulary has a token of that text.</param>
     /// <param name="name">A name of <see cref="Names"/> that is taken whatever the template says of calls; null finds it.</param>
     /// <exception cref="ArgumentException">There is no format of that name.</exception>
-    public static AnswerFormat Detect(string template, Func<string, bool> hasToken, string? name = null)
+    internal static AnswerFormat Detect(string template, Func<string, bool> hasToken, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(template);
         ArgumentNullException.ThrowIfNull(hasToken);

@@ -2,7 +2,7 @@ namespace WarpDecode.Runtime.Text;
 
 /// <summary>
 /// Takes a model's answer apart while it streams: what it thought, what it says, and the tools it calls. However the text is cut
-/// into pieces, the pieces that come out join to the same reasoning, content and calls.
+/// into pieces, the pieces that come out join to the same reasoning, content and calls. Belongs to one answer; not for several threads at once.
 /// </summary>
 /// <remarks>
 /// Text is held back only as long as it could begin a marker, and white space as long as a marker could follow. A call comes out

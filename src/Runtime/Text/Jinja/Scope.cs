@@ -1,6 +1,9 @@
 namespace WarpDecode.Runtime.Text.Jinja;
 
-/// <summary>Variables of a block, within those around it. Names are interned, so few of them are found by reference.</summary>
+/// <summary>
+/// Variables of a block, within those around it. Names are interned, so few of them are mostly found by reference; but not where the program was compiled
+/// ahead of time, whose literals are not.
+/// </summary>
 internal sealed class Scope(Scope? parent)
 {
     private const int Few = 16;
@@ -52,7 +55,7 @@ internal sealed class Scope(Scope? parent)
         if (index is not null) return index.TryGetValue(name, out var at) ? at : -1;
         for (var i = 0; i < count; i++)
         {
-            if (ReferenceEquals(names[i], name)) return i;
+            if (names[i] == name) return i;
         }
         return -1;
     }
