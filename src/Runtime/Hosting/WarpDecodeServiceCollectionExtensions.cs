@@ -110,7 +110,9 @@ public static class WarpDecodeServiceCollectionExtensions
             var (options, engine) = (sp.Model<EngineSource>(key).Options, sp.Model<Engine>(key));
             var settings = new ChatClientSettings
             {
-                ModelId = options.ModelId, AnswerFormat = options.AnswerFormat, Generation = options.ToGenerationOptions(engine.File.Metadata),
+                ModelId = options.ModelId,
+                AnswerFormat = options.AnswerFormat,
+                Generation = options.ToGenerationOptions(engine.File.Metadata),
             };
             return new WarpDecodeChatClient(engine, settings, sp.LoggerOf<WarpDecodeChatClient>());
         });

@@ -13,7 +13,15 @@ public class TelemetryTests
 {
     private static readonly ChatOptions Options = new()
     {
-        Temperature = 0.7f, TopP = 0.25f, TopK = 7, MaxOutputTokens = 9, Seed = 42, FrequencyPenalty = -1, PresencePenalty = 1, StopSequences = ["a", "b"], ResponseFormat = ChatResponseFormat.Json,
+        Temperature = 0.7f,
+        TopP = 0.25f,
+        TopK = 7,
+        MaxOutputTokens = 9,
+        Seed = 42,
+        FrequencyPenalty = -1,
+        PresencePenalty = 1,
+        StopSequences = ["a", "b"],
+        ResponseFormat = ChatResponseFormat.Json,
     };
 
     private static readonly GenerationResult Result = new(
@@ -37,11 +45,25 @@ public class TelemetryTests
         Assert.Equal(("WarpDecode.Runtime", "request"), (span.Source.Name, span.Parent?.OperationName));
         Assert.Equal(new Dictionary<string, object?>
         {
-            ["gen_ai.operation.name"] = "chat", ["gen_ai.provider.name"] = "warpdecode", ["gen_ai.request.model"] = "chat-model", ["gen_ai.response.model"] = "chat-model",
-            ["gen_ai.request.stream"] = true, ["gen_ai.output.type"] = "json", ["gen_ai.request.temperature"] = 0.7, ["gen_ai.request.top_p"] = 0.25, ["gen_ai.request.top_k"] = 7.0,
-            ["gen_ai.request.max_tokens"] = 9, ["gen_ai.request.seed"] = 42L, ["gen_ai.request.frequency_penalty"] = -1.0, ["gen_ai.request.presence_penalty"] = 1.0,
-            ["gen_ai.request.stop_sequences"] = new[] { "a", "b" }, ["gen_ai.response.id"] = "response-1", ["gen_ai.response.finish_reasons"] = new[] { "length" },
-            ["gen_ai.usage.input_tokens"] = 20, ["gen_ai.usage.cache_read.input_tokens"] = 5, ["gen_ai.usage.output_tokens"] = 9,
+            ["gen_ai.operation.name"] = "chat",
+            ["gen_ai.provider.name"] = "warpdecode",
+            ["gen_ai.request.model"] = "chat-model",
+            ["gen_ai.response.model"] = "chat-model",
+            ["gen_ai.request.stream"] = true,
+            ["gen_ai.output.type"] = "json",
+            ["gen_ai.request.temperature"] = 0.7,
+            ["gen_ai.request.top_p"] = 0.25,
+            ["gen_ai.request.top_k"] = 7.0,
+            ["gen_ai.request.max_tokens"] = 9,
+            ["gen_ai.request.seed"] = 42L,
+            ["gen_ai.request.frequency_penalty"] = -1.0,
+            ["gen_ai.request.presence_penalty"] = 1.0,
+            ["gen_ai.request.stop_sequences"] = new[] { "a", "b" },
+            ["gen_ai.response.id"] = "response-1",
+            ["gen_ai.response.finish_reasons"] = new[] { "length" },
+            ["gen_ai.usage.input_tokens"] = 20,
+            ["gen_ai.usage.cache_read.input_tokens"] = 5,
+            ["gen_ai.usage.output_tokens"] = 9,
         }.OrderBy(t => t.Key, StringComparer.Ordinal), span.TagObjects.OrderBy(t => t.Key, StringComparer.Ordinal));
     }
 
