@@ -18,6 +18,7 @@ internal static class ModelCheck
             int[] prompt;
             float[] cpu;
             int[] expected;
+            float[] mean;
             var options = new EngineOptions { Backend = BackendKind.Cpu, ContextLength = 512 };
             using (var engine = Engine.Open(path, options))
             {
@@ -27,6 +28,8 @@ internal static class ModelCheck
                 session.Append(prompt);
                 cpu = session.Logits.ToArray();
                 expected = GoldenCheck.Continue(session, 32);
+                session.Rewind(0);
+                mean = engine.MeanHiddenStates([new Piece(session, prompt)], CancellationToken.None)[0];
             }
             for (var pass = 0; pass < 2; pass++)
             {
@@ -42,6 +45,10 @@ internal static class ModelCheck
                 report.Check($"{name}: logits within 2e-3 of cpu", worst <= 2e-3, GoldenCheck.Number(worst));
                 var found = GoldenCheck.Continue(session, 32);
                 report.Check($"{name}: 32 greedy tokens as on cpu", found.SequenceEqual(expected), $"{found.Zip(expected).TakeWhile(p => p.First == p.Second).Count()} equal");
+                session.Rewind(0);
+                var embedding = engine.MeanHiddenStates([new Piece(session, prompt)], CancellationToken.None)[0];
+                var apart = Math.Sqrt(embedding.Zip(mean, (a, b) => Math.Pow(a - b, 2)).Sum() / mean.Sum(v => (double)v * v));
+                report.Check($"{name}: the embedding of a text as on cpu, relative L2 below 1e-4", apart <= 1e-4, Report.Text($"{apart:E1}"));
             }
 
             report.Header("sequences", "greedy tokens/s", "ms a step");
