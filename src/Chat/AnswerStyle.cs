@@ -8,8 +8,6 @@ namespace WarpDecode.Chat;
 /// <param name="Rendering">What the template is given beside the messages. Without tools nothing is read as a call.</param>
 internal sealed record AnswerStyle(AnswerFormat Format, TemplateOptions Rendering)
 {
-    private const int PromptEnd = 64; // tokens: more than any template writes after the last message
-
     /// <summary>Lets the format's markers through.</summary>
     public GenerationOptions Apply(GenerationOptions options, Tokenizer tokenizer) =>
         options with { MarkerTokens = Format.MarkerTokens(tokenizer, calls: Rendering.Tools.Count > 0) };
@@ -19,5 +17,5 @@ internal sealed record AnswerStyle(AnswerFormat Format, TemplateOptions Renderin
     /// <param name="prompt">All tokens of the prompt.</param>
     /// <param name="calls">Calls in the conversation so far.</param>
     public AnswerReader Reader(Tokenizer tokenizer, int[] prompt, int calls) =>
-        AnswerReader.Create(Format, tokenizer.Decode(prompt.AsSpan(Math.Max(0, prompt.Length - PromptEnd)), special: true), Rendering.Tools, calls);
+        AnswerReader.Create(Format, AnswerReader.EndOf(prompt, tokenizer), Rendering.Tools, calls);
 }

@@ -119,6 +119,9 @@ public sealed partial class Engine : IDisposable, IAsyncDisposable
     /// <summary>The file that the model was opened from.</summary>
     public ModelFile File => file;
 
+    /// <summary>The model's name where the application gives it none: that of its file or folder, without the ending.</summary>
+    internal string Name => Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(file.Path));
+
     /// <summary>The model's tokenizer; read when first asked for.</summary>
     /// <exception cref="ModelFileException">The file has none, or one that is not supported.</exception>
     /// <exception cref="ObjectDisposedException">The engine was disposed before it was read.</exception>

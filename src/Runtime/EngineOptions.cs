@@ -63,6 +63,9 @@ internal static class MoeForms
 /// <summary>How a model is opened.</summary>
 public sealed record EngineOptions
 {
+    /// <summary>The defaults of clients and generators that open a model by themselves: room for a few requests at once.</summary>
+    internal static EngineOptions ForRequests { get; } = new() { Sessions = 4 };
+
     /// <summary>Where it runs.</summary>
     public BackendKind Backend { get; init; }
 

@@ -12,7 +12,6 @@ namespace WarpDecode.Runtime;
 /// <summary>Reads requests of <see cref="IChatClient"/> for a model.</summary>
 internal sealed class ChatRequests
 {
-    private const int PromptEnd = 64; // tokens: more than any template writes after the last message
     private const int MostGrammars = 32;
     private const string ResponseName = "response format";
 
@@ -50,7 +49,7 @@ internal sealed class ChatRequests
         var tools = Tools(options);
         var rendering = new TemplateOptions { AddGenerationPrompt = true, Tools = tools, Variables = RequestOptions.TemplateVariables(options) };
         var prompt = engine.Template.EncodeChat(tokenizer, conversation, rendering);
-        var end = tokenizer.Decode(prompt.AsSpan(Math.Max(0, prompt.Length - PromptEnd)), special: true);
+        var end = AnswerReader.EndOf(prompt, tokenizer);
         var calls = conversation.Sum(m => m.ToolCalls.Count);
 
         var generation = RequestOptions.Generation(options.RawRepresentationFactory?.Invoke(client) as GenerationOptions ?? defaults, options, logger);

@@ -40,7 +40,7 @@ public sealed partial class WarpDecodeEmbeddingGenerator : IEmbeddingGenerator<s
     {
         ArgumentNullException.ThrowIfNull(engine);
         (Engine, this.ownsEngine) = (engine, ownsEngine);
-        this.modelId = modelId ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(engine.File.Path));
+        this.modelId = modelId ?? engine.Name;
         this.logger = logger ?? NullLogger<WarpDecodeEmbeddingGenerator>.Instance;
         metadata = new EmbeddingGeneratorMetadata(RuntimeTelemetry.Provider, defaultModelId: this.modelId, defaultModelDimensions: engine.HiddenSize);
     }
@@ -53,7 +53,7 @@ public sealed partial class WarpDecodeEmbeddingGenerator : IEmbeddingGenerator<s
     /// <param name="options">How to open it; null for the defaults, with room for 4 texts at once.</param>
     /// <inheritdoc cref="Runtime.Engine.Open(string, EngineOptions?)" path="/exception"/>
     public static WarpDecodeEmbeddingGenerator Open(string path, EngineOptions? options = null) =>
-        new(Engine.Open(path, options ?? new EngineOptions { Sessions = 4 }), null, null, ownsEngine: true);
+        new(Engine.Open(path, options ?? EngineOptions.ForRequests), null, null, ownsEngine: true);
 
     /// <summary>Makes an embedding of each text, in order.</summary>
     /// <param name="values">The texts, each of at least one token and at most as many as the context has.</param>

@@ -114,8 +114,8 @@ internal static class RequestOptions
         return text.Contains("\"allOf\"", StringComparison.Ordinal) || schema.ValueKind != JsonValueKind.Object ? text : AIJsonUtilities.TransformSchema(schema, Closing).GetRawText();
     }
 
-    // A float like 0.7 as the double 0.7, as it is written.
-    private static double Exact(float value) => float.IsFinite(value) ? double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : value;
+    /// <summary>A float like 0.7 as the double 0.7, as it is written, and not what the nearest float is.</summary>
+    public static double Exact(float value) => float.IsFinite(value) ? double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : value;
 
     private static JsonElement Element(bool value) => JsonElement.Parse(value ? "true" : "false");
 

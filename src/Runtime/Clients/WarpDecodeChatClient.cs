@@ -35,7 +35,6 @@ namespace WarpDecode.Runtime;
 /// </remarks>
 public sealed class WarpDecodeChatClient : IChatClient, IAsyncDisposable
 {
-    private const int DefaultSessions = 4;
 
     private readonly bool ownsEngine;
     private readonly ChatRequests requests;
@@ -60,7 +59,7 @@ public sealed class WarpDecodeChatClient : IChatClient, IAsyncDisposable
         Engine = engine;
         this.ownsEngine = ownsEngine;
         this.logger = logger ?? NullLogger.Instance;
-        ModelId = settings.ModelId ?? Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(engine.File.Path));
+        ModelId = settings.ModelId ?? engine.Name;
         metadata = new ChatClientMetadata(RuntimeTelemetry.Provider, null, ModelId);
         requests = new ChatRequests(engine, settings, this.logger);
     }
@@ -75,34 +74,15 @@ public sealed class WarpDecodeChatClient : IChatClient, IAsyncDisposable
     /// <param name="path">A GGUF file, any shard of a split one, or a folder of Hugging Face.</param>
     /// <param name="options">How to open it; null for the defaults and four sessions, the most requests that are answered at once.</param>
     /// <inheritdoc cref="Runtime.Engine.Open(string, EngineOptions?)"/>
-    public static WarpDecodeChatClient Open(string path, EngineOptions? options = null)
-    {
-        var engine = Engine.Open(path, options ?? new EngineOptions { Sessions = DefaultSessions });
-        try
-        {
-            return new WarpDecodeChatClient(engine, settings: null, logger: null, ownsEngine: true);
-        }
-        catch
-        {
-            engine.Dispose();
-            throw;
-        }
-    }
+    public static WarpDecodeChatClient Open(string path, EngineOptions? options = null) => Owning(Engine.Open(path, options ?? EngineOptions.ForRequests));
 
-    /// <summary>Opens a model for a client of its own on the thread pool.</summary>
+    /// <summary>Opens a model for a client of its own, on a thread of its own.</summary>
     /// <param name="path">A GGUF file, any shard of a split one, or a folder of Hugging Face.</param>
     /// <param name="options">How to open it; null for the defaults and four sessions.</param>
     /// <param name="cancellation">Ends loading between two tensors.</param>
     /// <inheritdoc cref="Runtime.Engine.Open(string, EngineOptions?)"/>
-    public static Task<WarpDecodeChatClient> OpenAsync(string path, EngineOptions? options = null, CancellationToken cancellation = default) =>
-        Task.Run(
-            () =>
-            {
-                options ??= new EngineOptions { Sessions = DefaultSessions };
-                using var both = CancellationTokenSource.CreateLinkedTokenSource(options.Cancellation, cancellation);
-                return Open(path, options with { Cancellation = both.Token });
-            },
-            cancellation);
+    public static async Task<WarpDecodeChatClient> OpenAsync(string path, EngineOptions? options = null, CancellationToken cancellation = default) =>
+        Owning(await Engine.OpenAsync(path, options ?? EngineOptions.ForRequests, cancellation).ConfigureAwait(false));
 
     /// <inheritdoc/>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
@@ -144,6 +124,19 @@ public sealed class WarpDecodeChatClient : IChatClient, IAsyncDisposable
 
     /// <summary>Closes the model, if the client opened it, without holding up the caller's thread while a step ends.</summary>
     public ValueTask DisposeAsync() => ownsEngine ? new ValueTask(Task.Run(Engine.Dispose)) : default;
+
+    private static WarpDecodeChatClient Owning(Engine engine)
+    {
+        try
+        {
+            return new WarpDecodeChatClient(engine, settings: null, logger: null, ownsEngine: true);
+        }
+        catch
+        {
+            engine.Dispose();
+            throw;
+        }
+    }
 
     private async IAsyncEnumerable<ChatResponseUpdate> Stream(
         IEnumerable<AIChatMessage> messages, ChatOptions? options, bool streaming, [EnumeratorCancellation] CancellationToken cancellation)

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.AI;
 
 namespace WarpDecode.Runtime;
@@ -121,8 +120,7 @@ internal sealed class RequestTelemetry : IDisposable
         return new RequestTelemetry(activity, operation, model, Stopwatch.GetTimestamp());
     }
 
-    // 0.7, and not what the nearest float is.
-    private static double? Exact(float? value) => value is { } number ? double.Parse(number.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
+    private static double? Exact(float? value) => value is { } number ? RequestOptions.Exact(number) : null;
 
     private TagList Tags() => new()
     {

@@ -46,6 +46,13 @@ public sealed class AnswerReader
             format.IsHarmony ? new HarmonyReading(promptEnd, tools, firstCall) : new MarkedReading(format, promptEnd, tools, firstCall));
     }
 
+    /// <summary>The end of a prompt as <see cref="Create"/> takes it: more than any template writes after the last message.</summary>
+    internal static string EndOf(ReadOnlySpan<int> prompt, Tokenizer tokenizer)
+    {
+        const int tokens = 64;
+        return tokenizer.Decode(prompt[Math.Max(0, prompt.Length - tokens)..], special: true);
+    }
+
     /// <summary>Takes the next piece of the answer, and adds what is decided with it.</summary>
     public void Write(ReadOnlySpan<char> text, ICollection<AnswerEvent> to)
     {
