@@ -37,9 +37,9 @@ passed=$(counters passed)
 ran_badly=$(($(counters failed) + $(counters error) + $(counters timeout) + $(counters aborted)))
 skipped=$((total - passed - ran_badly))
 failed=$((ran_badly + missing))
-# What failed stands once more at the end, where it is looked for: the name and why, in short.
+# What failed stands once more at the end, where it is looked for: the name and why.
 cat "$reports"/*/*.trx 2>/dev/null | tr '\n' ' ' | sed 's/<UnitTestResult /\n&/g' | grep '^<UnitTestResult [^>]*outcome="Failed"' \
-    | sed -E 's/.*testName="([^"]*)".*<Message>(.{0,300}).*/failed: \1: \2/; s/<\/Message>.*//'
+    | sed -E 's/.*testName="([^"]*)".*<Message>(.{0,3000}).*/failed: \1: \2/; s/<\/Message>.*//'
 if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
 if [ "$failed" -gt 0 ] && [ "$code" -eq 0 ]; then code=1; fi
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -78,7 +78,7 @@ public class BenchTests
         // It says nothing where there is no terminal: it is at work when it has the model open.
         running.Await(() => File.ReadAllText($"/proc/{running.Id}/maps").Contains(".gguf", StringComparison.Ordinal), "the model was open");
         running.Signal("INT");
-        var outcome = running.Wait(TimeSpan.FromSeconds(30));
+        var outcome = running.Wait(TimeSpan.FromSeconds(60));
         Assert.Equal(130, outcome.Code);
         Assert.Equal("", outcome.Errors);
         Assert.Equal("", outcome.Text);

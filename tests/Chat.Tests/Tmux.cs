@@ -10,6 +10,7 @@ namespace WarpDecode.Chat.Tests;
 internal sealed class Tmux(bool trims = false) : IDisposable
 {
     public const string Shell = "shell$ ";
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly string socket = $"wd-{Guid.NewGuid():N}";
     private readonly string folder = Directory.CreateTempSubdirectory("wd-tmux-").FullName;
 
@@ -71,9 +72,18 @@ internal sealed class Tmux(bool trims = false) : IDisposable
         foreach (var setting in new[] { "echo", "icanon", "isig", "icrnl", "opost", "onlcr" }) Assert.Matches($@"[\s;]{setting}[\s;]", screen);
     }
 
-    /// <summary>Types a line.</summary>
+    /// <summary>
+    /// Types a line, once the program reads single keys as shells and prompts do: what comes before that, between a prompt's text
+    /// and its reading, the terminal echoes too.
+    /// </summary>
     public void Type(string line)
     {
+        var clock = Stopwatch.StartNew();
+        while (!ReadsKeys())
+        {
+            if (clock.Elapsed > Patience) Assert.Fail($"waited a minute to type '{line}'; the screen shows:\n{Screen()}");
+            Thread.Sleep(20);
+        }
         Run("send-keys", "-l", line);
         Keys("Enter");
     }
@@ -84,12 +94,20 @@ internal sealed class Tmux(bool trims = false) : IDisposable
     /// <summary>Waits until the screen shows something.</summary>
     public void Await(string pattern)
     {
+        if (!Shows(pattern, Patience))
+            Assert.Fail($"waited a minute for {pattern.Replace("\0", @"\0", StringComparison.Ordinal)}; the screen shows:\n{Screen()}");
+    }
+
+    /// <summary>Waits for some time until the screen shows something; false when it does not.</summary>
+    public bool Shows(string pattern, TimeSpan patience)
+    {
         var clock = Stopwatch.StartNew();
         while (!Regex.IsMatch(Screen(), pattern))
         {
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"waited a minute for {pattern.Replace("\0", @"\0", StringComparison.Ordinal)}; the screen shows:\n{Screen()}");
+            if (clock.Elapsed > patience) return false;
             Thread.Sleep(20);
         }
+        return true;
     }
 
     /// <summary>The screen without empty lines at its end; the space after a prompt, which tmux cuts off, is put back.</summary>
@@ -102,9 +120,13 @@ internal sealed class Tmux(bool trims = false) : IDisposable
     }
 
     /// <summary>Runs a command of tmux.</summary>
-    public string Run(params string[] arguments)
+    public string Run(params string[] arguments) => Output("tmux", ["-L", socket, .. arguments]);
+
+    private bool ReadsKeys() => Output("stty", OperatingSystem.IsMacOS() ? "-f" : "-F", Run("list-panes", "-F", "#{pane_tty}").Trim(), "-a").Contains("-icanon", StringComparison.Ordinal);
+
+    private static string Output(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo("tmux", ["-L", socket, .. arguments])
+        var start = new ProcessStartInfo(program, arguments)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -113,9 +135,9 @@ internal sealed class Tmux(bool trims = false) : IDisposable
         };
         start.Environment.Remove("TMUX");
         start.Environment.Remove("DisableRealDriverIO"); // which tests without a terminal set for this whole process
-        using var tmux = Process.Start(start)!;
-        var text = tmux.StandardOutput.ReadToEnd();
-        tmux.WaitForExit();
+        using var process = Process.Start(start)!;
+        var text = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
         return text;
     }
 }
