@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using WarpDecode.Formats;
+using WarpDecode.Formats.Quantization;
 
 namespace WarpDecode.Kernels;
 
@@ -11,8 +13,39 @@ internal static unsafe class SyntheticWeights
 {
     private const int PieceValues = 1 << 20;
 
+    // Four times a prime, so that rows of 2ⁿ blocks repeat only after 4099 of them.
+    private const int PoolBlocks = 4 * 4099;
+
+    private static readonly ConcurrentDictionary<(WeightType Type, float Deviation), byte[]> Pools = new();
+
     /// <summary>The types that weights can be made in.</summary>
-    public static IReadOnlyList<WeightType> Types { get; } = [WeightType.F32, WeightType.F16, WeightType.BF16, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K];
+    public static IReadOnlyList<WeightType> Types => RowEncoder.Types;
+
+    /// <summary>Whether every block of a type is drawn; those of others are repeated from <see cref="Pool"/>.</summary>
+    public static bool IsDrawn(WeightType type) =>
+        type is WeightType.F32 or WeightType.F16 or WeightType.BF16 or WeightType.Q8_0 or WeightType.Q4_K or WeightType.Q6_K;
+
+    /// <summary>
+    /// Some thousand blocks of random weights by the type's encoder, which takes too long to make a model of: a multiple of 4 bytes.
+    /// </summary>
+    /// <param name="type">A type of <see cref="Types"/>.</param>
+    /// <param name="std">Standard deviation of the weights.</param>
+    public static byte[] Pool(WeightType type, float std) => Pools.GetOrAdd((type, std), static key =>
+    {
+        var (values, bytes, encoder) = (key.Type.BlockValues(), key.Type.BlockBytes(), RowEncoder.Of(key.Type));
+        var pool = new byte[PoolBlocks * bytes];
+        Parallel.For(0, PoolBlocks / 4, i =>
+        {
+            var random = new SplitMix((ulong)i << 32);
+            var x = new float[4 * values];
+            foreach (ref var value in x.AsSpan()) value = random.Uniform(key.Deviation);
+            encoder.Encode(x, [], pool.AsSpan(4 * i * bytes, 4 * bytes));
+        });
+        return pool;
+    });
+
+    /// <summary>The block of the pool that a stretch of weights begins with.</summary>
+    public static int PoolStart(ulong seed) => (int)(new SplitMix(seed).Next() % PoolBlocks);
 
     /// <summary>Standard deviation of a tensor's weights.</summary>
     public static float Deviation(TensorView view)
@@ -27,6 +60,7 @@ internal static unsafe class SyntheticWeights
     public static void Fill(TensorView view, CancellationToken cancellation)
     {
         var (pieceBytes, std) = (view.Type.RowBytes(PieceValues), Deviation(view));
+        if (!IsDrawn(view.Type)) _ = Pool(view.Type, std); // by all threads, before each of them wants it
         var seed = view.Name.Aggregate(17u, (hash, c) => (hash * 31) + c);
         var pieces = (view.Bytes + pieceBytes - 1) / pieceBytes;
         Parallel.For(0L, pieces, new ParallelOptions { CancellationToken = cancellation }, piece =>
@@ -71,7 +105,14 @@ internal static unsafe class SyntheticWeights
                 Scale(to, 210, 208, std / (18.5f * 73.9f));
                 break;
             default:
-                throw new NotSupportedException($"synthetic weights are {string.Join(", ", Types)}, not {type}");
+                var pool = Pool(type, std);
+                for (int at = 0, from = PoolStart(seed) * type.BlockBytes(); at < to.Length; from = 0)
+                {
+                    var count = Math.Min(pool.Length - from, to.Length - at);
+                    pool.AsSpan(from, count).CopyTo(to[at..]);
+                    at += count;
+                }
+                break;
         }
     }
 
@@ -96,7 +137,7 @@ internal static unsafe class SyntheticWeights
             for (var i = to.Length & ~7; i < to.Length; i++) to[i] = (byte)Next();
         }
 
-        private ulong Next()
+        public ulong Next()
         {
             var z = state += 0x9E3779B97F4A7C15;
             z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;

@@ -17,7 +17,7 @@ internal static class BenchCommand
         var model = ModelArgument.Optional();
         var synthetic = new Option<string?>("--synthetic")
         {
-            Description = "In the place of MODEL, one of known shapes with random weights: small, qwen3-30b-a3b or qwen3-235b-a22b; types F32, F16, BF16, Q8_0, Q4_K, Q6_K, Q4_K_M (default).",
+            Description = $"In the place of MODEL, one of known shapes with random weights: {string.Join(", ", SyntheticShape.All.Select(s => s.Name))}; types {string.Join(", ", WeightMix.All.Select(m => m.Name))} (default Q4_K_M).",
             HelpName = "NAME[:TYPE][:layers]",
         }.NotEmpty("a name");
         var prompt = Number("-p", "--prompt-tokens", "Tokens of the prompt; 0 for none.", 512, 0);

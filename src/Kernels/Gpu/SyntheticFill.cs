@@ -34,6 +34,16 @@ internal struct ScaleArgs
     public uint Scale;
 }
 
+/// <summary>Parameters of <see cref="SyntheticKernels.Repeat"/>.</summary>
+internal struct RepeatArgs
+{
+    public long To;
+    public long Pairs;
+    public long From;
+    public int FromBytes;
+    public int Start;
+}
+
 /// <summary>The weights of <see cref="SyntheticWeights"/>, made on the device and with powers of two for magnitudes.</summary>
 internal sealed class SyntheticFill(GpuDevice device)
 {
@@ -42,6 +52,8 @@ internal sealed class SyntheticFill(GpuDevice device)
     private readonly Kernel<FillArgs> fill = device.Compile<FillArgs>(SyntheticKernels.Fill);
     private readonly Kernel<BalanceArgs> balance = device.Compile<BalanceArgs>(SyntheticKernels.BalanceQ4K);
     private readonly Kernel<ScaleArgs> scale = device.Compile<ScaleArgs>(SyntheticKernels.SetScale);
+    private readonly Kernel<RepeatArgs> repeat = device.Compile<RepeatArgs>(SyntheticKernels.Repeat);
+    private readonly Dictionary<(WeightType Type, float Deviation), long> pools = [];
     private uint seed;
 
     /// <summary>Weights with magnitudes about 2^<paramref name="exponent"/>, in the layout of the type's lane format.</summary>
@@ -80,6 +92,11 @@ internal sealed class SyntheticFill(GpuDevice device)
     /// <summary>For a backend that is given a file without weights.</summary>
     public void Filler(TensorView view, long address, long rows, long rowBytes)
     {
+        if (!SyntheticWeights.IsDrawn(view.Type))
+        {
+            Repeat(view.Type, SyntheticWeights.Deviation(view), address, rows * rowBytes);
+            return;
+        }
         var exponent = (int)MathF.Round(MathF.Log2(SyntheticWeights.Deviation(view)));
         var bytes = view.Type.BlockBytes();
         if (view.Type is not (WeightType.Q8_0 or WeightType.Q6_K))
@@ -92,6 +109,20 @@ internal sealed class SyntheticFill(GpuDevice device)
         var (offset, magnitude) = view.Type is WeightType.Q8_0 ? (0, 74f) : (208, 74 * 18.5f);
         scale.Launch(
             new ScaleArgs { To = address, Blocks = rows * (rowBytes / bytes), BlockBytes = bytes, Offset = offset, Scale = Half(MathF.ScaleB(1, exponent) / magnitude) }, Blocks(rows * (rowBytes / bytes)));
+    }
+
+    // A pool stays on the device for as long as that is used: some megabytes.
+    private unsafe void Repeat(WeightType type, float std, long address, long bytes)
+    {
+        var pool = SyntheticWeights.Pool(type, std);
+        if (!pools.TryGetValue((type, std), out var from))
+        {
+            pools.Add((type, std), from = device.Allocate(pool.Length, "synthetic weights"));
+            fixed (byte* source = pool) device.Upload(from, source, pool.Length);
+        }
+        // The last byte of an odd number of them (MXFP4 has blocks of 17) holds quants: any will do.
+        var args = new RepeatArgs { To = address, Pairs = bytes / 2, From = from, FromBytes = pool.Length, Start = SyntheticWeights.PoolStart(++seed) * type.BlockBytes() };
+        repeat.Launch(args, Blocks(args.Pairs));
     }
 
     private static int Blocks(long items) => (int)Math.Clamp((items + Rows.Threads - 1) / Rows.Threads, 1, MostBlocks);
@@ -115,6 +146,16 @@ internal static class SyntheticKernels
             var row = i / a.Words;
             var h = Hash((uint)i + Hash((uint)(i >> 32) + (a.Seed * 77)));
             Dev.StoreInt(a.To + (row * a.RowBytes) + ((i - (row * a.Words)) * 4), (int)((h & a.And) | a.Or));
+        }
+    }
+
+    public static void Repeat(RepeatArgs a)
+    {
+        for (var i = ((long)Grid.IdxX * Rows.Threads) + Group.IdxX; i < a.Pairs; i += (long)Grid.DimX * Rows.Threads)
+        {
+            var first = a.From + ((a.Start + (2 * i)) % a.FromBytes);
+            var second = a.From + ((a.Start + (2 * i) + 1) % a.FromBytes);
+            Dev.StoreU16(a.To + (2 * i), Dev.LoadU8(first) | (Dev.LoadU8(second) << 8));
         }
     }
 

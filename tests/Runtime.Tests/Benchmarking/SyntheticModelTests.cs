@@ -16,14 +16,14 @@ public unsafe class SyntheticModelTests
     [InlineData("small:bf16", "small:BF16")]
     [InlineData("qwen3-30b-a3b:4", "qwen3-30b-a3b:Q4_K_M:4")]
     [InlineData("qwen3-30b-a3b:Q4_K:48", "qwen3-30b-a3b:Q4_K")]
+    [InlineData("mixtral-8x7b:mxfp4_moe:2", "mixtral-8x7b:MXFP4_MOE:2")]
     public void NamesAreRead(string text, string name) => Assert.Equal(name, SyntheticModel.Parse(text).Name);
 
     [Theory]
     [InlineData("gpt-oss-20b", "architecture 'gpt-oss', which this runtime cannot run yet")]
-    [InlineData("mixtral-8x7b:Q4_K", "architecture 'llama'")]
     [InlineData("deepseek-v2-lite:Q4_K:2", "architecture 'deepseek2'")]
-    [InlineData("nothing", "no synthetic model 'nothing', only small, qwen3-30b-a3b, qwen3-235b-a22b")]
-    [InlineData("small:Q5_0", "F32, F16, BF16, Q8_0, Q4_K, Q6_K, Q4_K_M, not 'Q5_0'")]
+    [InlineData("nothing", "no synthetic model 'nothing', only small, qwen3-30b-a3b, qwen3-235b-a22b, mixtral-8x7b, mixtral-8x22b")]
+    [InlineData("small:IQ1_S", "MXFP4, Q5_K_M, Q5_K_S, Q4_K_M, Q4_K_S, MXFP4_MOE, Q3_K_L, Q3_K_M, Q3_K_S, not 'IQ1_S'")]
     [InlineData("small:Q8_0:9", "has 1 to 8 layers, not '9'")]
     [InlineData("small:Q8_0:0", "has 1 to 8 layers, not '0'")]
     [InlineData("small:Q8_0:1:2", "NAME[:TYPE][:layers]")]
@@ -34,6 +34,8 @@ public unsafe class SyntheticModelTests
     [Theory]
     [InlineData("qwen3-30b-a3b:BF16", 30_532_122_624)] // what their makers' files add up to
     [InlineData("qwen3-235b-a22b:Q4_K_M", 235_093_634_560)]
+    [InlineData("mixtral-8x7b:BF16", 46_702_792_704)]
+    [InlineData("mixtral-8x22b:Q4_K_M", 140_630_071_296)]
     public void ShapesAreThoseOfThePublishedModels(string name, long parameters)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "hundreds of gigabytes that are never touched");
@@ -51,6 +53,18 @@ public unsafe class SyntheticModelTests
             [WeightType.Q6_K, WeightType.Q4_K, WeightType.Q4_K, WeightType.Q6_K, WeightType.Q4_K, WeightType.Q4_K, WeightType.Q6_K, WeightType.Q6_K],
             Enumerable.Range(0, 8).Select(i => file.Find($"blk.{i}.ffn_down_exps.weight")!.Type));
         Assert.Equal(WeightType.Q6_K, file.Find("output.weight")!.Type);
+    }
+
+    [Fact]
+    public void AMixtralHasItsOwnMixture()
+    {
+        using var file = SyntheticModel.Parse("mixtral-8x7b:2").MakeHollow();
+        WeightType Type(string name) => file.Find(name)!.Type;
+        // With eight experts the attention is a small part.
+        Assert.Equal(
+            (WeightType.Q8_0, WeightType.Q8_0, WeightType.Q5_K, WeightType.Q4_K),
+            (Type("blk.0.attn_k.weight"), Type("blk.0.attn_v.weight"), Type("blk.0.attn_output.weight"), Type("blk.0.attn_q.weight")));
+        Assert.Equal((WeightType.Q4_K, WeightType.Q6_K), (Type("blk.0.ffn_gate_exps.weight"), Type("blk.1.ffn_down_exps.weight")));
     }
 
     [Theory]
@@ -89,9 +103,13 @@ public unsafe class SyntheticModelTests
     [Theory]
     [InlineData("small:Q8_0:2")]
     [InlineData("small:Q4_K:2")]
-    public void ActivationsStayFiniteAndRoutingSpreads(string name)
+    [InlineData("small:MXFP4_MOE:2")]
+    [InlineData("small:Q2_K:2", true)]
+    public void ActivationsStayFiniteAndRoutingSpreads(string name, bool isMixtral = false)
     {
-        using var file = SyntheticModel.Parse(name).MakeHollow();
+        var model = SyntheticModel.Parse(name);
+        if (isMixtral) model = model with { Shape = model.Shape with { Architecture = SyntheticShape.Mixtral } };
+        using var file = model.MakeHollow();
         SyntheticModel.Fill(file, null, CancellationToken.None);
         using var engine = Engine.Open(
             file.Path, new EngineOptions { Backend = BackendKind.Cpu, Threads = 2, ContextLength = 64, Sessions = 8 }, () => throw new InvalidOperationException("no device was asked for"), file);
