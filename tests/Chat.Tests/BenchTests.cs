@@ -1,4 +1,5 @@
 using System.Text.Json;
+using WarpDecode.Runtime.Benchmarking;
 using Xunit;
 
 namespace WarpDecode.Chat.Tests;
@@ -43,6 +44,15 @@ public class BenchTests
     }
 
     [Fact]
+    public void TheHelpNamesEverySyntheticModelAndType()
+    {
+        var help = string.Join(' ', WdRun.Run("bench", "--help").Succeeds().Text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains(
+            $"random weights: {string.Join(", ", SyntheticShape.All.Select(s => s.Name))}; types {string.Join(", ", WeightMix.All.Select(m => m.Name))} (default {WeightMix.Default.Name}).",
+            help, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void NotesGoToStderr()
     {
         var outcome = WdRun.Run(["bench", WdRun.Model, .. Short, "-b", "1", "-d", "0,5000"]);
@@ -78,7 +88,7 @@ public class BenchTests
         // It says nothing where there is no terminal: it is at work when it has the model open.
         running.Await(() => File.ReadAllText($"/proc/{running.Id}/maps").Contains(".gguf", StringComparison.Ordinal), "the model was open");
         running.Signal("INT");
-        var outcome = running.Wait(TimeSpan.FromSeconds(60));
+        var outcome = running.Wait(TimeSpan.FromSeconds(30));
         Assert.Equal(130, outcome.Code);
         Assert.Equal("", outcome.Errors);
         Assert.Equal("", outcome.Text);

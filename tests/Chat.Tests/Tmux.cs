@@ -78,12 +78,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
     /// </summary>
     public void Type(string line)
     {
-        var clock = Stopwatch.StartNew();
-        while (!ReadsKeys())
-        {
-            if (clock.Elapsed > Patience) Assert.Fail($"waited a minute to type '{line}'; the screen shows:\n{Screen()}");
-            Thread.Sleep(20);
-        }
+        if (!Until(ReadsKeys, Patience)) Assert.Fail($"waited a minute to type '{line}'; the screen shows:\n{Screen()}");
         Run("send-keys", "-l", line);
         Keys("Enter");
     }
@@ -99,16 +94,7 @@ internal sealed class Tmux(bool trims = false) : IDisposable
     }
 
     /// <summary>Waits for some time until the screen shows something; false when it does not.</summary>
-    public bool Shows(string pattern, TimeSpan patience)
-    {
-        var clock = Stopwatch.StartNew();
-        while (!Regex.IsMatch(Screen(), pattern))
-        {
-            if (clock.Elapsed > patience) return false;
-            Thread.Sleep(20);
-        }
-        return true;
-    }
+    public bool Shows(string pattern, TimeSpan patience) => Until(() => Regex.IsMatch(Screen(), pattern), patience);
 
     /// <summary>The screen without empty lines at its end; the space after a prompt, which tmux cuts off, is put back.</summary>
     public string Screen()
@@ -121,6 +107,17 @@ internal sealed class Tmux(bool trims = false) : IDisposable
 
     /// <summary>Runs a command of tmux.</summary>
     public string Run(params string[] arguments) => Output("tmux", ["-L", socket, .. arguments]);
+
+    private static bool Until(Func<bool> condition, TimeSpan patience)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!condition())
+        {
+            if (clock.Elapsed > patience) return false;
+            Thread.Sleep(20);
+        }
+        return true;
+    }
 
     private bool ReadsKeys() => Output("stty", OperatingSystem.IsMacOS() ? "-f" : "-F", Run("list-panes", "-F", "#{pane_tty}").Trim(), "-a").Contains("-icanon", StringComparison.Ordinal);
 

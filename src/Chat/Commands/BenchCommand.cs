@@ -17,7 +17,10 @@ internal static class BenchCommand
         var model = ModelArgument.Optional();
         var synthetic = new Option<string?>("--synthetic")
         {
-            Description = $"In the place of MODEL, one of known shapes with random weights: {string.Join(", ", SyntheticShape.All.Select(s => s.Name))}; types {string.Join(", ", WeightMix.All.Select(m => m.Name))} (default Q4_K_M).",
+            // Written out, for every start of the program builds this; a test compares it with what can be made.
+            Description = "In the place of MODEL, one of known shapes with random weights: small, qwen3-30b-a3b, qwen3-235b-a22b, mixtral-8x7b, mixtral-8x22b; "
+                + "types F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16, MXFP4, "
+                + "Q5_K_M, Q5_K_S, Q4_K_M, Q4_K_S, MXFP4_MOE, Q3_K_L, Q3_K_M, Q3_K_S (default Q4_K_M).",
             HelpName = "NAME[:TYPE][:layers]",
         }.NotEmpty("a name");
         var prompt = Number("-p", "--prompt-tokens", "Tokens of the prompt; 0 for none.", 512, 0);

@@ -46,9 +46,6 @@ internal sealed record SyntheticModel(SyntheticShape Shape, WeightMix Mix, int L
         return rest.Length == 0 ? new SyntheticModel(shape, mix, layers) : throw new ArgumentException($"a synthetic model is NAME[:TYPE][:layers], not '{text}'");
     }
 
-    /// <summary>Bytes of the model.</summary>
-    public long Bytes => Writer().Length;
-
     /// <summary>The model with its norms, all other weights zero and taking no memory yet.</summary>
     /// <exception cref="IOException">The system has no room for it.</exception>
     public ModelFile MakeHollow() => ModelFile.InMemory($"synthetic {Name}", Writer());

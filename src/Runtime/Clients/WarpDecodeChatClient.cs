@@ -35,7 +35,6 @@ namespace WarpDecode.Runtime;
 /// </remarks>
 public sealed class WarpDecodeChatClient : IChatClient, IAsyncDisposable
 {
-
     private readonly bool ownsEngine;
     private readonly ChatRequests requests;
     private readonly ILogger logger;

@@ -25,15 +25,15 @@ public sealed class ManyRequestsTests : IDisposable
         var alone = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var question in questions) alone[question] = await Ask(question, Stop);
         // On a busy machine an answer may begin after others are done: again, until most steps were shared.
-        var (steps, tokens) = (1L, 0L);
-        for (var round = 0; round < 20 && tokens <= 2 * steps; round++)
+        for (var round = 0; ; round++)
         {
             var before = client.Engine.Decoded;
             var together = await Task.WhenAll(Enumerable.Range(0, 24).Select(async i => (Question: questions[i % questions.Length], Answer: await Ask(questions[i % questions.Length], Stop))));
             Assert.All(together, t => Assert.Equal(alone[t.Question], t.Answer));
-            (steps, tokens) = (client.Engine.Decoded.Steps - before.Steps, client.Engine.Decoded.Tokens - before.Tokens);
+            var (steps, tokens) = (client.Engine.Decoded.Steps - before.Steps, client.Engine.Decoded.Tokens - before.Tokens);
+            if (tokens > 2 * steps) return;
+            Assert.True(round < 19, $"{tokens} tokens in {steps} steps");
         }
-        Assert.True(tokens > 2 * steps, $"{tokens} tokens in {steps} steps");
     }
 
     [Fact]

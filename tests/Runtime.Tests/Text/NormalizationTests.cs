@@ -47,6 +47,6 @@ public sealed class NormalizationTests
         var text = new StringBuilder("a").Insert(1, "\u0301\u0323", 250_000).ToString();
         var clock = System.Diagnostics.Stopwatch.StartNew();
         Assert.Equal(500_000, Normalization.Normalize(text, NormalForm.C).Length); // ạ takes one mark in; á would need no dot before it
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(30));
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(5));
     }
 }
